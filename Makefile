@@ -1,0 +1,53 @@
+# One environment, made from nothing but Python 3.11 or 3.12 and constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-demo
+
+.DEFAULT_GOAL := help
+.PHONY: help up test lint types pytest demo constraints clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: $(STAMP) ## start everything on this machine: Redis, MLflow, Triton, sync, gateway
+	@$(BIN)/fixgate up $(ARGS)
+
+test: lint types pytest ## linters, types, import rules, the whole test suite with coverage
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+pytest: $(STAMP)
+	$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=term $(ARGS)
+
+demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about ten minutes; needs PyTorch)
+	$(BIN)/python -m demo.build
+
+constraints: ## pin the newest versions that pyproject.toml allows (needs uv)
+	sed '/"torch==/d' pyproject.toml > /tmp/fixgate-constraints.toml
+	echo '# Written by `make constraints`: what `make up` and `make test` install, so that a new release cannot break them.' > constraints.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+	  --extra test --extra demo --extra stack /tmp/fixgate-constraints.toml >> constraints.txt
+
+clean: ## remove the environment and all state
+	rm -rf $(VENV) .fixgate .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else \
+	  "fixgate needs Python 3.11 or 3.12, but $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(DEMO_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	@touch $@

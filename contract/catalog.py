@@ -1,0 +1,117 @@
+"""The catalogue: which versions are served, as sync tells every gateway. One JSON document per revision.
+
+Schema `MAJOR.MINOR`: a reader takes its own major, one minor older or newer; fields it does not know
+are passed over, so that the planes can be upgraded one after the other.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from contract.model import ModelContract
+
+MAJOR, MINOR = 1, 0
+
+Weight = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class CatalogError(ValueError):
+    """A catalogue that cannot be read; the message says why."""
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """One tensor as Triton's config names it; `shape` without the batch axis, -1 = dynamic."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class ServedVersion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version that every Triton has reported ready and that has been proved through Triton.
+
+    `digest` is SHA-256 (hex) over the published files. `sigma_scale` is the one in force: the version's
+    tag `fixgate.sigma_scale`, else the contract's. Times are Unix seconds.
+    """
+
+    version: int
+    digest: str
+    contract: ModelContract
+    sigma_scale: float
+    max_batch_size: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    served_since: float
+    created_at: float
+    run_id: str | None = None
+    run_url: str | None = None
+    stage: str | None = None
+    metrics: dict[str, float] = {}
+    latency_ms: dict[str, float] = {}
+
+
+class RoutePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Weights by alias or version number; after `expires_at` (Unix seconds) the champion takes all."""
+
+    weights: dict[str, Weight]
+    expires_at: float | None = None
+    salt: str = ""
+
+
+class ServedModel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One model: its served versions in ascending order and the aliases that point to them."""
+
+    name: str
+    versions: tuple[ServedVersion, ...]
+    aliases: dict[str, int]
+    routing: RoutePolicy | None = None
+    previous_champion: int | None = None
+
+    def version(self, number: int) -> ServedVersion | None:
+        """The served version of that number, or None."""
+        return next((one for one in self.versions if one.version == number), None)
+
+
+class Catalog(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that is served. `revision` only grows; `written_at` is Unix seconds."""
+
+    schema: str
+    revision: int
+    written_at: float
+    models: dict[str, ServedModel]
+    default_model: str | None = None
+
+
+def next_revision(last: int, now_s: float) -> int:
+    """The revision after `last`: max(last, unix ms) + 1, so that a lost Redis cannot turn it back."""
+    return max(last, int(now_s * 1000)) + 1
+
+
+def dump(catalog: Catalog) -> bytes:
+    """The catalogue as canonical JSON."""
+    return msgspec.json.encode(catalog, order="deterministic")
+
+
+def parse(document: bytes) -> Catalog:
+    """Read a catalogue of this schema's major and a minor at most one away.
+
+    Raises:
+        CatalogError: not JSON, a field missing or of the wrong type, or a schema too far away.
+    """
+    try:
+        schema = msgspec.json.decode(document, type=_Schema).schema
+        major, minor = (int(part) for part in schema.split("."))
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise CatalogError(f"catalogue without a readable schema: {error}") from error
+    if major != MAJOR or abs(minor - MINOR) > 1:
+        raise CatalogError(
+            f"catalogue schema {schema}; this program reads {MAJOR}.{max(MINOR - 1, 0)}-{MAJOR}.{MINOR + 1}"
+        )
+    try:
+        return msgspec.json.decode(document, type=Catalog)
+    except msgspec.DecodeError as error:
+        raise CatalogError(f"catalogue: {error}") from error
+
+
+class _Schema(msgspec.Struct):
+    schema: str

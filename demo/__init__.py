@@ -1,0 +1,1 @@
+"""A simulated scene, the model trained on it, and how well that model does."""

@@ -1,0 +1,1 @@
+"""The data plane: HTTP in, Triton behind, position and ellipse out."""

@@ -1,0 +1,1 @@
+"""Redis, MLflow, Triton, sync and the gateway on one machine, without containers."""

@@ -1,0 +1,1 @@
+"""The control plane: reconciles an MLflow registry into a Triton model repository."""
