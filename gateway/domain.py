@@ -1,0 +1,75 @@
+"""The values that travel through the request path: frozen, checked where they are made."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Complex = NDArray[np.complex64]
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a client may ask for besides the samples; `confidence_level` in (0, 1)."""
+
+    sample_rate_hz: float | None = None
+    frequency_mhz: float | None = None
+    session_id: str | None = None
+    cache_enabled: bool = True
+    confidence_level: float = 0.68
+    receiver_ids: tuple[str, ...] | None = None
+    geojson: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """One recording as a client sent it; exactly one of `iq` and `features` is given.
+
+    iq: complex64 (receivers, samples), finite, 1.0 = full scale.
+    features: float32, the model's input tensor without the batch axis; flat (1-D) when the form carries
+        no shape, which the contract then gives.
+    """
+
+    iq: Complex | None = None
+    features: Float | None = None
+    sample_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictRequest:
+    """One request for one fix."""
+
+    recording: Recording
+    options: Options
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchRequest:
+    """1 to 100 recordings for one version; an item that could not be parsed is its error, in its place."""
+
+    items: tuple[PredictRequest | Exception, ...]
+    continue_on_error: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Covariance:
+    """A 2x2 covariance on the local east-north plane, in m²; positive definite."""
+
+    var_east: float
+    var_north: float
+    cov: float
+
+    def scaled(self, sigma_scale: float) -> "Covariance":
+        """The covariance after every σ is multiplied by `sigma_scale`."""
+        square = sigma_scale * sigma_scale
+        return Covariance(self.var_east * square, self.var_north * square, self.cov * square)
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A position (degrees, WGS84, longitude in [-180, 180)) and its covariance."""
+
+    latitude: float
+    longitude: float
+    covariance: Covariance
