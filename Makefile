@@ -19,6 +19,7 @@ test: lint types pytest ## linters, types, import rules, the whole test suite wi
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: $(STAMP)
 	$(BIN)/mypy

@@ -1,0 +1,99 @@
+"""The catalogue: round trip, revisions that only grow, and how far apart the planes' schemas may be."""
+
+import json
+
+import pytest
+
+from contract import catalog
+from contract.model import infer
+
+VERSION = catalog.ServedVersion(
+    version=3,
+    digest="ab" * 32,
+    contract=infer({"x": "float"}, {"positions", "uncertainties"}),
+    sigma_scale=1.2,
+    max_batch_size=32,
+    inputs=(catalog.TensorSpec("x", "FP32", (3, 128, 32)),),
+    outputs=(
+        catalog.TensorSpec("positions", "FP32", (2,)),
+        catalog.TensorSpec("uncertainties", "FP32", (2,)),
+    ),
+    served_since=1.0,
+    created_at=0.5,
+)
+CATALOG = catalog.Catalog(
+    schema="1.0",
+    revision=7,
+    written_at=2.0,
+    default_model="localization",
+    models={
+        "localization": catalog.ServedModel(
+            name="localization",
+            versions=(VERSION,),
+            aliases={"champion": 3},
+            routing=catalog.RoutePolicy(weights={"champion": 90.0, "2": 10.0}),
+        )
+    },
+)
+
+
+def test_a_catalogue_survives_dump_and_parse() -> None:
+    assert catalog.parse(catalog.dump(CATALOG)) == CATALOG
+
+
+def test_equal_catalogues_are_equal_bytes() -> None:
+    assert catalog.dump(catalog.parse(catalog.dump(CATALOG))) == catalog.dump(CATALOG)
+
+
+def test_a_version_is_found_by_its_number() -> None:
+    model = CATALOG.models["localization"]
+    assert model.version(3) is VERSION
+    assert model.version(4) is None
+
+
+@pytest.mark.parametrize(
+    ("last", "now_s", "expected"), [(0, 1.5, 1501), (5000, 1.5, 5001), (1500, 1.5, 1501)]
+)
+def test_a_revision_only_grows(last: int, now_s: float, expected: int) -> None:
+    assert catalog.next_revision(last, now_s) == expected
+
+
+def test_one_minor_newer_is_read_and_its_unknown_fields_passed_over() -> None:
+    document = json.loads(catalog.dump(CATALOG))
+    document["schema"] = f"{catalog.MAJOR}.{catalog.MINOR + 1}"
+    document["news"] = {"later": True}
+    document["models"]["localization"]["news"] = 1
+    assert catalog.parse(json.dumps(document).encode()).models == CATALOG.models
+
+
+@pytest.mark.parametrize(
+    "schema", [f"{catalog.MAJOR}.{catalog.MINOR + 2}", f"{catalog.MAJOR + 1}.0", "0.9", "x", "1"]
+)
+def test_a_schema_too_far_away_is_refused(schema: str) -> None:
+    document = {**json.loads(catalog.dump(CATALOG)), "schema": schema}
+    with pytest.raises(catalog.CatalogError, match="schema"):
+        catalog.parse(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"schema": 1}',
+        b'{"schema": "1.0"}',
+        b'{"schema": "1.0", "revision": "x"}',
+    ],
+)
+def test_garbage_is_refused(document: bytes) -> None:
+    with pytest.raises(catalog.CatalogError):
+        catalog.parse(document)
+
+
+def test_a_negative_weight_is_refused() -> None:
+    document = json.loads(catalog.dump(CATALOG))
+    document["models"]["localization"]["routing"]["weights"]["champion"] = -1
+    with pytest.raises(catalog.CatalogError, match="weights"):
+        catalog.parse(json.dumps(document).encode())
