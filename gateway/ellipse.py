@@ -46,6 +46,18 @@ class Ellipse(Generic[T]):
         return Ellipse(k * self.semi_major_m, k * self.semi_minor_m, self.theta_deg)
 
 
+def many(ellipses: Sequence[Ellipse[float]]) -> Ellipse[Array]:
+    """Ellipses as one value of (N,) arrays."""
+    table = np.array([(one.semi_major_m, one.semi_minor_m, one.theta_deg) for one in ellipses])
+    return Ellipse(*table.reshape(-1, 3).T)
+
+
+def each(ellipses: Ellipse[Array]) -> list[Ellipse[float]]:
+    """The opposite of `many`."""
+    columns = (ellipses.semi_major_m, ellipses.semi_minor_m, ellipses.theta_deg)
+    return [Ellipse(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
 def standard_ellipse(covariance: Covariance) -> Ellipse[float]:
     """The ellipse of Mahalanobis distance 1: semi-axes are the standard deviations along the axes.
 
@@ -79,6 +91,15 @@ def standard_ellipses(covariances: Sequence[Covariance]) -> Ellipse[Array]:
 def scale_at(level: float) -> float:
     """How many σ an ellipse's axes are at a confidence level in (0, 1): √(-2·ln(1 - p))."""
     return math.sqrt(-2 * math.log1p(-level))
+
+
+def outline(ellipse: Ellipse[T], parameters: Array) -> tuple[Array, Array]:
+    """East and north (…, P) of the points at ellipse parameters, radians from an end of the major axis."""
+    theta = np.radians(np.asarray(ellipse.theta_deg))[..., np.newaxis]
+    along = np.asarray(ellipse.semi_major_m)[..., np.newaxis] * np.cos(parameters)
+    across = np.asarray(ellipse.semi_minor_m)[..., np.newaxis] * np.sin(parameters)
+    cos, sin = np.cos(theta), np.sin(theta)
+    return along * cos - across * sin, along * sin + across * cos
 
 
 def mahalanobis(standard: Ellipse[T], east_m: T, north_m: T) -> T:
