@@ -1,9 +1,12 @@
 """The values that travel through the request path: frozen, checked where they are made."""
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from contract.model import Output
 
 Complex = NDArray[np.complex64]
 Float = NDArray[np.float32]
@@ -73,3 +76,21 @@ class Fix:
     latitude: float
     longitude: float
     covariance: Covariance
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What rows must have in common to travel to Triton in one call: version, input tensor, a row's shape."""
+
+    model: str
+    version: int
+    tensor: str
+    shape: tuple[int, ...]
+    output: Output
+
+
+class RawOutputs(NamedTuple):
+    """A model's answer to N rows, unchecked: the position's tensor and the uncertainty's."""
+
+    positions: NDArray[Any]
+    uncertainties: NDArray[Any]

@@ -7,6 +7,7 @@ FixgateError
 ├── Unauthorized          no key, or not a known one
 ├── Forbidden             the key lacks the scope
 ├── NotFound              unknown model, version, alias or prediction
+├── BodyTimeout           the body did not arrive in time
 ├── Conflict              it exists already, or contradicts what does
 ├── PreconditionFailed    If-Match names another state
 ├── TooManyRequests       over the key's rate
@@ -50,6 +51,10 @@ class Forbidden(FixgateError):
 
 class NotFound(FixgateError):
     """Unknown model, version, alias or prediction."""
+
+
+class BodyTimeout(FixgateError):
+    """The body did not arrive in time."""
 
 
 class Conflict(FixgateError):

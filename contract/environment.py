@@ -1,0 +1,61 @@
+"""Every `FIXGATE_` name that some part of fixgate reads, so that each part can report one that none does."""
+
+from collections.abc import Iterable
+
+PREFIX = "FIXGATE_"
+
+SHARED = frozenset({"FIXGATE_HOME", "FIXGATE_REDIS_URL", "FIXGATE_DEFAULT_MODEL"})
+
+GATEWAY = frozenset(
+    {
+        "FIXGATE_BATCH_TIMEOUT_MS",
+        "FIXGATE_CACHE_L1_BYTES",
+        "FIXGATE_CACHE_TTL_S",
+        "FIXGATE_CALLS_IN_FLIGHT",
+        "FIXGATE_DRAIN_DELAY_S",
+        "FIXGATE_DRAIN_TIMEOUT_S",
+        "FIXGATE_HOST",
+        "FIXGATE_LOG_LEVEL",
+        "FIXGATE_MAX_BODY_BYTES",
+        "FIXGATE_MAX_TIMEOUT_MS",
+        "FIXGATE_PORT",
+        "FIXGATE_PREDICT_TIMEOUT_MS",
+        "FIXGATE_SIGNAL_THREADS",
+        "FIXGATE_TRITON_GRPC",
+    }
+)
+
+SYNC = frozenset(
+    {
+        "FIXGATE_DRAIN_S",
+        "FIXGATE_INSTANCES",
+        "FIXGATE_KEEP",
+        "FIXGATE_KIND",
+        "FIXGATE_LOAD_TIMEOUT_S",
+        "FIXGATE_MAX_BATCH_SIZE",
+        "FIXGATE_MLFLOW_PUBLIC_URL",
+        "FIXGATE_MLFLOW_URI",
+        "FIXGATE_MODELS",
+        "FIXGATE_MODEL_REPOSITORY",
+        "FIXGATE_POLL_S",
+        "FIXGATE_PREFLIGHT_MEMORY_MB",
+        "FIXGATE_PREFLIGHT_TIMEOUT_S",
+        "FIXGATE_STAGING",
+        "FIXGATE_SYNC_HOST",
+        "FIXGATE_SYNC_PORT",
+        "FIXGATE_THREADS",
+        "FIXGATE_TRITON_HTTP",
+        "FIXGATE_UNALIAS_S",
+        "FIXGATE_UNREADY_S",
+        "FIXGATE_WEBHOOK_SECRET",
+    }
+)
+
+STACK: frozenset[str] = frozenset()
+
+KNOWN = SHARED | GATEWAY | SYNC | STACK
+
+
+def unknown(names: Iterable[str]) -> list[str]:
+    """Those that begin like ours but that nothing reads: most likely misspelt."""
+    return sorted(name for name in names if name.startswith(PREFIX) and name not in KNOWN)
