@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -209,7 +210,7 @@ def client(triton: Triton) -> Iterator[triton_grpc.InferenceServerClient]:
     with triton_grpc.InferenceServerClient(triton.grpc) as made:
         try:
             for name in SERVED:
-                wait_for(lambda name=name: made.is_model_ready(name, "1"), name, triton)
+                wait_for(partial(made.is_model_ready, name, "1"), name, triton)
             yield made
         finally:
             for name in SERVED:
