@@ -1,0 +1,53 @@
+"""Numbers to IQ and features: single precision, finite, C order."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.domain import Complex
+from gateway.errors import InvalidInput
+from gateway.wire.show import count, index
+
+
+def iq_from_pairs(pairs: NDArray[np.float64], field: str) -> Complex:
+    """[I, Q] pairs to IQ.
+
+    Args:
+        pairs: float64 (samples, 2), or (receivers, samples, 2).
+
+    Returns:
+        complex64 (receivers, samples).
+
+    Raises:
+        InvalidInput: another shape, or a number beyond float32; names its index.
+    """
+    if pairs.ndim not in (2, 3):
+        raise InvalidInput(
+            "must be [[I, Q], …] for one receiver or [[[I, Q], …], …] for several, "
+            f"got an array of {count(pairs.ndim, 'level')}",
+            field=field,
+        )
+    if pairs.shape[-1] != 2:
+        at = index(field, (0,) * (pairs.ndim - 1))
+        raise InvalidInput(f"must be a pair [I, Q], got {count(pairs.shape[-1], 'number')}", field=at)
+    iq: Complex = single(pairs, field).view(np.complex64)[..., 0]
+    return iq if iq.ndim == 2 else iq[np.newaxis]
+
+
+def single(values: NDArray[Any], field: str) -> NDArray[Any]:
+    """float32 or complex64 in C order, from any precision and byte order; every number finite.
+
+    Raises:
+        InvalidInput: a number that is not finite in single precision; names the index of the first.
+    """
+    dtype = np.complex64 if values.dtype.kind == "c" else np.float32
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted = np.require(values.astype(dtype, copy=False), requirements=["C", "A"])
+    finite = np.isfinite(converted)
+    if not finite.all():
+        at = tuple(int(i) for i in np.unravel_index(np.argmin(finite), finite.shape))
+        given = values[at]
+        why = "not a finite float32 number" if np.isfinite(given) else "not finite"
+        raise InvalidInput(f"{given} is {why}", field=index(field, at))
+    return converted
