@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stack.part import Part
 
+KILL = signal.SIGKILL
 TICK_S = 0.05
 LEFTOVERS_S = 3.0
 
@@ -71,7 +72,7 @@ def stop(process: subprocess.Popen[bytes], patience_s: float) -> None:
 def end_group(group: int, patience_s: float) -> None:
     """Wait until a group without a leader has ended by itself; after `patience_s`, kill it."""
     if not _wait(lambda: not members(group), patience_s):
-        signal_group(group, signal.SIGKILL)
+        signal_group(group, KILL)
         _wait(lambda: not members(group), LEFTOVERS_S)
 
 
