@@ -205,6 +205,8 @@ async def test_kill_does_not_wait_for_a_part_that_does_not_listen(
         task.cancel()
         await recorder.until(lambda: recorder.states(State.STOPPING))
         supervisor.kill()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert process.members(pid) == []
 
 
