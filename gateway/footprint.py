@@ -15,7 +15,6 @@ from gateway.domain import Fix
 from gateway.ellipse import Ellipse, T, each, mahalanobis, many, outline
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Bbox = tuple[float, float, float, float]
 
 MAX_SEMI_MAJOR_M = 10_000_000.0  # beyond it both poles may be inside, and the outline says nothing any more
@@ -26,7 +25,8 @@ DECIMALS = 9
 MAX_STEP_DEG = 5.0
 # A straight edge on the map may stray from the straight edge on the tangent plane by this share of an axis.
 _STRAY_MINOR, _STRAY_MAJOR = 0.02, 1e-5
-_FINEST_M = 0.001  # an edge this short with a large Δlon runs over a pole
+_FINEST_M = 0.001  # an edge this short with a large Δlon passes a pole closely
+_AT_POLE_DEG = 5e-8  # and points this near to one, 6 mm, have no direction worth keeping
 _METRES_PER_DEGREE = 110_000.0  # less than any degree of a meridian
 _RADIUS_M = 6_335_000.0  # less than any radius of curvature of WGS84
 
@@ -88,14 +88,17 @@ def _unfit(ellipse: Ellipse[float]) -> NoFootprint | None:
 
 def _general(fix: Fix, ellipse: Ellipse[float]) -> Footprint:
     """Any outline: edges fine enough, a pole inside, the antimeridian crossed."""
-    x, y, short = _fine_ring(fix, ellipse)
+    x, y = _fine_ring(fix, ellipse)
     pole = _pole_inside(fix, ellipse)
+    kept = np.flatnonzero(90 - np.abs(y) >= _AT_POLE_DEG)
+    gaps = np.diff(kept, append=kept[:1] + len(y))
+    x, y = x[kept], y[kept]
     steps = _wrapped(np.diff(x, append=x[:1]))
-    # Around the north pole the ring runs east once, around the south pole west. An edge over a pole turns
-    # by 180° either way: it is given the turn that makes the sum right.
+    # Around the north pole the ring runs east once, around the south pole west. Where it runs through a pole
+    # it may pass on either side: on the one that makes the sum right.
     excess = steps.sum() - 360 * pole
     if abs(excess) > 180:
-        steps[np.argmax(np.where(short, np.abs(steps), 0))] -= excess
+        steps[np.argmax(gaps)] -= excess
     start = fix.longitude + _wrapped(x[0] - fix.longitude)
     path = np.column_stack([start + np.append(0, np.cumsum(steps)), np.append(y, y[0])])
     path = _stepped(np.round(path, DECIMALS))
@@ -103,8 +106,8 @@ def _general(fix: Fix, ellipse: Ellipse[float]) -> Footprint:
     return Footprint(tuple(_closed(piece) for piece in _cut(ring)), _bbox(ring, pole))
 
 
-def _fine_ring(fix: Fix, ellipse: Ellipse[float]) -> tuple[Array, Array, Mask]:
-    """Longitudes, latitudes, and which edges are short; every other is fine: Δlon ≤ 5° and nearly straight.
+def _fine_ring(fix: Fix, ellipse: Ellipse[float]) -> tuple[Array, Array]:
+    """Longitudes and latitudes; every edge is nearly straight and spans at most 5° of longitude, or 1 mm.
 
     Halves an edge together with its mirror image in the major axis, so that the two sides of a thin ellipse
     bend alike and cannot cross.
@@ -123,7 +126,7 @@ def _fine_ring(fix: Fix, ellipse: Ellipse[float]) -> tuple[Array, Array, Mask]:
         short = np.hypot(step_east, step_north) <= _FINEST_M
         coarse = ((np.abs(step_x) > MAX_STEP_DEG) | (stray > _may_stray(ellipse))) & ~short
         if not coarse.any():
-            return x, y, short
+            return x, y
         coarse |= coarse[::-1]
         halfway = (t + np.append(t[1:], 2 * math.pi)) / 2
         t = np.insert(t, np.flatnonzero(coarse) + 1, halfway[coarse])
