@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.model import Output
+from gateway.errors import FixgateError
 
 Complex = NDArray[np.complex64]
 Float = NDArray[np.float32]
@@ -51,7 +52,7 @@ class PredictRequest:
 class BatchRequest:
     """1 to 100 recordings for one version; an item that could not be parsed is its error, in its place."""
 
-    items: tuple[PredictRequest | Exception, ...]
+    items: tuple[PredictRequest | FixgateError, ...]
     continue_on_error: bool = True
 
 

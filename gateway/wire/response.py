@@ -1,5 +1,6 @@
 """Predictions as JSON, exactly as docs/api.md has them: optional fields are absent, never null."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,3 +45,28 @@ def prediction_document(prediction: Prediction) -> dict[str, Any]:
     if prediction.sample_id is not None:
         document["sample_id"] = prediction.sample_id
     return document
+
+
+def batch_document(
+    batch_id: str, items: Sequence[dict[str, Any]], predictions: Sequence[Prediction], total_ms: float
+) -> dict[str, Any]:
+    """A batch: its items in order, whether they went well or not, and what they add up to.
+
+    `cache_hit_rate` is the share of the successful ones that came from the cache.
+    """
+    hits = sum(one.cache == "hit" for one in predictions)
+    return {
+        "predictions": items,
+        "batch_id": batch_id,
+        "batch_size": len(items),
+        "successful": len(predictions),
+        "failed": len(items) - len(predictions),
+        "total_time_ms": round(total_ms, 3),
+        "samples_per_second": round(len(items) / max(total_ms, 1e-3) * 1e3, 3),
+        "cache_hit_rate": hits / len(predictions) if predictions else 0.0,
+    }
+
+
+def failed_item(sample_id: str, problem: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the place of an item that failed."""
+    return {"sample_id": sample_id, "success": False, "error": problem}

@@ -1,0 +1,73 @@
+"""Run the gateway: `python -m gateway`. Options: gateway/config.py, or `fixgate gateway --help`."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import uvloop
+from aiohttp import web
+
+from contract.environment import unknown
+from gateway.app import make_runner
+from gateway.config import Config, ConfigError, from_env
+from gateway.keys import SERVICES
+
+log = logging.getLogger("gateway")
+
+
+def main() -> None:
+    """Read the options and serve until SIGTERM or SIGINT."""
+    try:
+        config = from_env()
+    except ConfigError as error:
+        sys.exit(f"fixgate gateway: {error}")
+    logging.basicConfig(
+        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for name in unknown(os.environ):
+        log.warning("%s is not an option of any part of fixgate: is it misspelt?", name)
+    try:
+        uvloop.run(serve(config))
+    except OSError as error:
+        sys.exit(
+            f"fixgate gateway: cannot listen on {config.host}:{config.port} (FIXGATE_PORT): {error.strerror}"
+        )
+
+
+async def serve(config: Config) -> None:
+    """Serve until told to stop; then drain.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    stop = asyncio.Event()
+    _on_signals(stop)
+    runner = make_runner(config)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, config.host, config.port, backlog=1024).start()
+        log.info("listening on http://%s:%d", config.host, config.port)
+        await stop.wait()
+        runner.app[SERVICES].readiness.draining = True
+        log.info("draining")
+        await asyncio.sleep(config.drain_delay_s)
+    finally:
+        await runner.cleanup()
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    """The first signal begins to drain; a second one ends the process at once."""
+
+    def told() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told)
+
+
+if __name__ == "__main__":
+    main()

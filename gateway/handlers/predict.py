@@ -1,0 +1,105 @@
+"""POST …/predict and …/predict/batch."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+
+from gateway.errors import FixgateError
+from gateway.handlers import request as read
+from gateway.keys import REQUEST_ID, SERVICES, WATCH
+from gateway.prediction import Prediction
+from gateway.services import Services
+from gateway.stopwatch import Stopwatch
+from gateway.wire import geojson
+from gateway.wire.identifier import uuid7
+from gateway.wire.limits import Limits
+from gateway.wire.problem import problem
+from gateway.wire.request import JSON, Query, parse_batch, parse_predict
+from gateway.wire.response import batch_document, failed_item, prediction_document
+
+T = TypeVar("T")
+
+OFF_LOOP_BYTES = 256 << 10
+"""Larger bodies are parsed in a thread, so that they hold up nobody else."""
+
+
+async def predict(request: web.Request) -> web.Response:
+    """One recording to one fix."""
+    services, watch = request.app[SERVICES], request[WATCH]
+    config = services.config
+    until = read.deadline(request, config.predict_timeout_ms, config.max_timeout_ms)
+    name, pin = read.target(request)
+    model = services.predictor.model(name, pin)
+    body = await read.body(request, until, config.max_body_bytes)
+    asked = await _parsed(services, parse_predict, request, body)
+    prediction = await services.predictor.predict(model, pin, asked, until, watch)
+    if _wants_geojson(request):
+        collection = geojson.feature_collection([prediction])
+        return _answer(services, watch, collection, geojson.MEDIA_TYPE, [prediction])
+    return _answer(services, watch, _document(prediction), JSON, [prediction])
+
+
+async def predict_batch(request: web.Request) -> web.Response:
+    """1 to 100 recordings, each to its fix or its error, in order."""
+    services, watch = request.app[SERVICES], request[WATCH]
+    config = services.config
+    until = read.deadline(request, config.batch_timeout_ms, config.max_timeout_ms)
+    name, pin = read.target(request)
+    model = services.predictor.model(name, pin)
+    body = await read.body(request, until, config.max_body_bytes)
+    batch = await _parsed(services, parse_batch, request, body)
+    answers = await services.predictor.predict_batch(model, pin, batch, until, watch)
+    good = [one for one in answers if isinstance(one, Prediction)]
+    if _wants_geojson(request):
+        return _answer(services, watch, geojson.feature_collection(good), geojson.MEDIA_TYPE, good)
+    items = [_item(request, place, one) for place, one in enumerate(answers)]
+    document = batch_document(uuid7(), items, good, watch.elapsed_ms)
+    return _answer(services, watch, document, JSON, good)
+
+
+async def _parsed(
+    services: Services,
+    parse: Callable[[str | None, Query, bytes, Limits], T],
+    request: web.Request,
+    body: bytes,
+) -> T:
+    given = (request.headers.get("Content-Type"), list(request.query.items()), body, services.limits)
+    if len(body) <= OFF_LOOP_BYTES:
+        return parse(*given)
+    return await asyncio.get_running_loop().run_in_executor(services.threads, parse, *given)
+
+
+def _document(prediction: Prediction) -> dict[str, Any]:
+    document = prediction_document(prediction)
+    if prediction.options.geojson:
+        document["geojson"] = geojson.feature_collection([prediction])
+    return document
+
+
+def _wants_geojson(request: web.Request) -> bool:
+    return geojson.MEDIA_TYPE in request.headers.get("Accept", "")
+
+
+def _item(request: web.Request, place: int, answer: Prediction | FixgateError) -> dict[str, Any]:
+    if isinstance(answer, Prediction):
+        return _document(answer)
+    told = problem(answer, instance=request.rel_url.raw_path, request_id=request[REQUEST_ID])
+    return failed_item(str(place), told)
+
+
+def _answer(
+    services: Services, watch: Stopwatch, document: Any, media_type: str, predictions: Sequence[Prediction]
+) -> web.Response:
+    body = orjson.dumps(document)
+    stages = watch.stages_ms()
+    for stage, spent_ms in stages.items():
+        services.metrics.stage(stage, spent_ms / 1e3)
+    headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())}
+    if predictions:
+        outcomes = {one.cache for one in predictions}
+        headers["X-Model-Version"] = str(predictions[0].version)
+        headers["X-Cache"] = outcomes.pop() if len(outcomes) == 1 else "mixed"
+    return web.Response(body=body, headers=headers, content_type=media_type)

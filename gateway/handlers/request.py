@@ -1,0 +1,92 @@
+"""What the predict handlers read from a request besides its body's meaning."""
+
+import asyncio
+
+from aiohttp import web
+
+from gateway.errors import BodyTimeout, InvalidInput, TooLarge, UnsupportedMedia
+from gateway.routing import Pin
+
+ENCODINGS = frozenset({"identity", "gzip", "deflate"})
+PIN_HEADER = "X-Model-Version"
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+
+
+def target(request: web.Request) -> tuple[str | None, Pin | None]:
+    """The model's name (None = the default one) and the version that the path or the header pins.
+
+    Raises:
+        InvalidInput: the path pins one version and the header another, or the number is none.
+    """
+    path = request.match_info
+    header = request.headers.get(PIN_HEADER)
+    pin: Pin | None = pin_of(header) if header else None
+    if "version" in path:
+        in_path: Pin = version_number(path["version"])
+    elif "alias" in path:
+        in_path = path["alias"]
+    else:
+        return path.get("model"), pin
+    if pin is not None and pin != in_path:
+        raise InvalidInput(f'is "{header}", but the path pins {in_path}', field=PIN_HEADER)
+    return path["model"], in_path
+
+
+def pin_of(text: str) -> Pin:
+    """A version number, or an alias."""
+    return int(text) if _is_number(text) else text
+
+
+def version_number(text: str) -> int:
+    """A version number.
+
+    Raises:
+        InvalidInput: anything else.
+    """
+    if not _is_number(text):
+        raise InvalidInput("must be a whole number of at most 18 digits", field="version")
+    return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18
+
+
+def deadline(request: web.Request, default_ms: int, longest_ms: int) -> float:
+    """When the request runs out of time, on the event loop's clock.
+
+    Raises:
+        InvalidInput: the header is no whole number of milliseconds from 1 to `longest_ms`.
+    """
+    given = request.headers.get(TIMEOUT_HEADER)
+    timeout_ms = default_ms
+    if given is not None:
+        if not _is_number(given) or not 1 <= int(given) <= longest_ms:
+            raise InvalidInput(f"must be a whole number from 1 to {longest_ms}", field=TIMEOUT_HEADER)
+        timeout_ms = int(given)
+    return asyncio.get_running_loop().time() + timeout_ms / 1e3
+
+
+async def body(request: web.Request, until: float, limit: int) -> bytes:
+    """The whole body, decoded.
+
+    Raises:
+        UnsupportedMedia: an encoding that is not known.
+        TooLarge: more than `limit` bytes, encoded or decoded.
+        InvalidInput: it does not decode.
+        BodyTimeout: it did not arrive in time.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ENCODINGS:
+        raise UnsupportedMedia(f"must be one of {', '.join(sorted(ENCODINGS))}", field="Content-Encoding")
+    if (request.content_length or 0) > limit:
+        raise TooLarge(f"{request.content_length:,} bytes; at most {limit:,} are allowed", field="body")
+    try:
+        async with asyncio.timeout_at(until):
+            return await request.read()
+    except TimeoutError:
+        raise BodyTimeout("the body did not arrive before the request's deadline") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise TooLarge(f"more than {limit:,} bytes once decoded, which is the limit", field="body") from None
+    except web.RequestPayloadError as error:
+        raise InvalidInput(f"cannot be decoded as {encoding}", field="body") from error

@@ -1,0 +1,74 @@
+"""What Prometheus scrapes, on a registry of our own."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from gateway.errors import FixgateError
+from gateway.prediction import Prediction
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """Every metric of this process. Labels are from the catalogue and the route table, not from clients."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "fixgate_http_requests",
+            "HTTP requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "fixgate_http_request_duration_seconds",
+            "From the head of a request to its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._stages = Histogram(
+            "fixgate_stage_duration_seconds",
+            "Where the time of predict requests goes.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._predictions = Counter(
+            "fixgate_predictions",
+            "Predictions made, by where the fix came from.",
+            ["model", "version", "cache"],
+            registry=self.registry,
+        )
+        self._failures = Counter(
+            "fixgate_prediction_failures",
+            "Recordings that got no prediction, by class of error.",
+            ["model", "version", "error"],
+            registry=self.registry,
+        )
+
+    def gauge(self, name: str, about: str, value: Callable[[], float]) -> None:
+        """A gauge that is read when it is scraped."""
+        Gauge(name, about, registry=self.registry).set_function(value)
+
+    def answered(self, prediction: Prediction) -> None:
+        """One prediction was made."""
+        self._predictions.labels(prediction.model, prediction.version, prediction.cache).inc()
+
+    def failed(self, model: str, version: int, error: FixgateError) -> None:
+        """One was not."""
+        self._failures.labels(model, version, type(error).__name__).inc()
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One HTTP request was answered."""
+        self._requests.labels(method, route, status).inc()
+        self._duration.labels(route).observe(seconds)
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """One stage of a predict request took this long."""
+        self._stages.labels(stage).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """The text format."""
+        return generate_latest(self.registry)

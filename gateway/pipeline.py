@@ -1,0 +1,66 @@
+"""What one served version makes of a recording: a canonical input, its key, its row, its lane to Triton."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.catalog import ServedVersion
+from contract.model import ContractError, MelInput
+from gateway.cache import KeyMaker
+from gateway.conform import conform
+from gateway.domain import Float, Lane, PredictRequest
+from gateway.errors import BadAnswer
+from gateway.frontend import mel_frontend
+
+Canonical = NDArray[Any]
+"""As `conform` gives it: complex64 (receivers, samples) for the front-end, or the float32 tensor itself."""
+
+
+class Pipeline:
+    """Made once per version and catalogue.
+
+    Raises:
+        BadAnswer: the version's contract cannot be carried out.
+    """
+
+    def __init__(self, model: str, version: ServedVersion) -> None:
+        contract = version.contract
+        self.model = model
+        self.version = version
+        self.keys = KeyMaker(version.digest, contract.digest)
+        try:
+            self._mel = (
+                mel_frontend(contract.input.frontend) if isinstance(contract.input, MelInput) else None
+            )
+        except ContractError as error:
+            raise BadAnswer(f'model "{model}" version {version.version}: {error}') from error
+
+    def canonical(self, request: PredictRequest) -> Canonical:
+        """The recording as this version takes it.
+
+        Raises:
+            InvalidInput: it does not fit the contract.
+        """
+        version = self.version
+        return conform(request.recording, request.options, version.contract, version.inputs)
+
+    def costly(self, canonical: Canonical) -> bool:
+        """Whether `row` takes long enough to need a thread."""
+        return self._mel is not None and np.iscomplexobj(canonical)
+
+    def row(self, canonical: Canonical) -> Float:
+        """One row of the model's input tensor, float32. Safe to call from many threads.
+
+        Raises:
+            InvalidInput: too few samples.
+        """
+        if self._mel is None or not np.iscomplexobj(canonical):
+            row: Float = canonical
+            return row
+        return self._mel(canonical)
+
+    def lane(self, row: Float) -> Lane:
+        """Where the row travels."""
+        contract = self.version.contract
+        return Lane(self.model, self.version.version, contract.input.tensor, row.shape, contract.output)

@@ -1,0 +1,142 @@
+"""What lives as long as the process: made in one order, taken down in the reverse."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from gateway.cache import FixCache
+from gateway.cache_memory import MemoryCache
+from gateway.cache_redis import RedisCache
+from gateway.catalog_feed import CatalogFeed
+from gateway.config import Config
+from gateway.counters import Counters
+from gateway.domain import Fix
+from gateway.errors import FixgateError
+from gateway.locate import Locator
+from gateway.metrics import Metrics
+from gateway.predict import Predictor
+from gateway.prediction import Prediction
+from gateway.readiness import Readiness
+from gateway.redis_client import connect
+from gateway.triton import Triton
+from gateway.wire.limits import Limits
+
+log = logging.getLogger(__name__)
+
+RESTART_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that handlers use. `started_at` is Unix seconds."""
+
+    config: Config
+    limits: Limits
+    threads: ThreadPoolExecutor
+    feed: CatalogFeed
+    triton: Triton
+    shared_cache: RedisCache
+    predictor: Predictor
+    readiness: Readiness
+    metrics: Metrics
+    counters: Counters
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Tallies:
+    metrics: Metrics
+    counters: Counters
+
+    def answered(self, prediction: Prediction) -> None:
+        self.metrics.answered(prediction)
+        self.counters.answered(prediction)
+
+    def failed(self, model: str, version: int, error: FixgateError) -> None:
+        self.metrics.failed(model, version, error)
+        self.counters.failed(model, version, error)
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Services]:
+    """The parts, with their background work under way. Needs neither Redis nor Triton to be up."""
+    async with contextlib.AsyncExitStack() as stack:
+        feed_redis = connect(config.redis_url, timeout_s=5.0, max_connections=4)
+        stack.push_async_callback(feed_redis.aclose)
+        cache_redis = connect(config.redis_url, timeout_s=0.5, max_connections=8)
+        stack.push_async_callback(cache_redis.aclose)
+        triton = Triton(config.triton_grpc)
+        stack.push_async_callback(triton.close)
+        threads = stack.enter_context(
+            ThreadPoolExecutor(config.signal_threads or os.cpu_count(), thread_name_prefix="signal")
+        )
+
+        feed = CatalogFeed(feed_redis, config.snapshot)
+        feed.start_from_snapshot()
+        metrics, counters = Metrics(), Counters()
+        shared_cache = RedisCache(cache_redis, config.cache_ttl_s)
+        memory = MemoryCache[Fix](config.cache_l1_bytes, config.cache_ttl_s)
+        locator = Locator(
+            backend=triton,
+            cache=FixCache(memory, shared_cache),
+            threads=threads,
+            calls_in_flight=config.calls_in_flight,
+        )
+        predictor = Predictor(
+            catalog=lambda: feed.current,
+            locator=locator,
+            tally=_Tallies(metrics, counters),
+            default_model=config.default_model,
+        )
+        readiness = Readiness(lambda: feed.current, triton.version_ready, config.default_model)
+        for work in (feed.follow, readiness.watch, shared_cache.write_behind):
+            task = asyncio.create_task(_for_ever(work), name=work.__qualname__)
+            stack.push_async_callback(_stop, task)
+        services = Services(
+            config=config,
+            limits=Limits(body_bytes=config.max_body_bytes),
+            threads=threads,
+            feed=feed,
+            triton=triton,
+            shared_cache=shared_cache,
+            predictor=predictor,
+            readiness=readiness,
+            metrics=metrics,
+            counters=counters,
+            started_at=time.time(),
+        )
+        _add_gauges(services, memory, locator)
+        yield services
+
+
+def _add_gauges(services: Services, memory: MemoryCache[Fix], locator: Locator) -> None:
+    feed, readiness, shared = services.feed, services.readiness, services.shared_cache
+    for name, about, value in (
+        ("catalog_revision", "Revision of the catalogue in use; 0 = none.", lambda: feed.revision),
+        ("ready", "1 when new traffic should come here.", lambda: readiness.ready),
+        ("cache_entries", "Fixes in this process's cache.", lambda: len(memory)),
+        ("cache_shared_up", "1 while the Redis cache is used.", lambda: shared.available),
+        ("cache_writes_dropped", "Fixes that did not reach the Redis cache.", lambda: shared.dropped),
+        ("rows_waiting", "Rows that wait for a call to Triton.", locator.waiting),
+    ):
+        services.metrics.gauge(f"fixgate_{name}", about, value)
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    """Background work that outlives its own faults: each is logged, and the work begins again."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("background work failed: %s", getattr(work, "__qualname__", work))
+        await asyncio.sleep(RESTART_S)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
