@@ -6,11 +6,18 @@ from typing import Any, NoReturn
 from gateway.errors import InvalidInput, TooLarge
 from gateway.wire.show import kind, shown
 
-_WHERE = "JSON body"
+BODY = "JSON body"
 
 
-def load(body: bytes) -> dict[str, Any]:
+class _NotStrict(Exception):
+    """JSON that `json` would take."""
+
+
+def load(body: bytes, *, where: str = BODY) -> dict[str, Any]:
     """Parse an object. Numbers become float, correctly rounded; one beyond float64 is infinite.
+
+    Args:
+        where: what the text is, for messages.
 
     Raises:
         InvalidInput: not UTF-8, not JSON, NaN or Infinity, a key twice in one object, nested too deeply, or
@@ -26,14 +33,16 @@ def load(body: bytes) -> dict[str, Any]:
             object_pairs_hook=_object,
         )
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"not UTF-8 at byte {error.start:,}", field=_WHERE) from None
+        raise InvalidInput(f"not UTF-8 at byte {error.start:,}", field=where) from None
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno:,}, column {error.colno:,}"
-        raise InvalidInput(f"not valid JSON at {where}: {_reason(error.msg)}", field=_WHERE) from None
+        place = f"line {error.lineno:,}, column {error.colno:,}"
+        raise InvalidInput(f"not valid JSON at {place}: {_reason(error.msg)}", field=where) from None
+    except _NotStrict as error:
+        raise InvalidInput(str(error), field=where) from None
     except RecursionError:
-        raise InvalidInput("nested too deeply", field=_WHERE) from None
+        raise InvalidInput("nested too deeply", field=where) from None
     if not isinstance(document, dict):
-        raise InvalidInput(f"must be an object, got {kind(document)}", field=_WHERE)
+        raise InvalidInput(f"must be an object, got {kind(document)}", field=where)
     return document
 
 
@@ -49,7 +58,7 @@ def check_size(body: bytes, values: int) -> None:
     if found > values:
         raise TooLarge(
             f"holds about {found:,} values; at most {values:,} are allowed. Send npy or raw samples instead",
-            field=_WHERE,
+            field=BODY,
         )
 
 
@@ -62,7 +71,7 @@ def _real(text: str) -> float:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise InvalidInput(f"not valid JSON: {name} is not a number there", field=_WHERE)
+    raise _NotStrict(f"not valid JSON: {name} is not a number there")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -71,7 +80,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise InvalidInput(f"key {shown(key)} is there more than once", field=_WHERE)
+                raise _NotStrict(f"key {shown(key)} is there more than once")
             seen.add(key)
     return found
 

@@ -6,21 +6,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.domain import Complex, Recording
+from gateway.domain import Recording
 from gateway.errors import InvalidInput
 from gateway.wire.options import MAX_RECEIVERS
-from gateway.wire.samples import single
+from gateway.wire.samples import iq_from_parts, single
 from gateway.wire.show import count, shown
 
 PARAMETERS = frozenset({"dtype", "receivers"})
 
 _TENSOR = "f32_le"
-# dtype of one part (I or Q), what is subtracted from it, and full scale.
-_PARTS: dict[str, tuple[np.dtype[Any], int, int]] = {
-    "cf32_le": (np.dtype("<f4"), 0, 1),
-    "ci16_le": (np.dtype("<i2"), 0, 32_768),
-    "ci8": (np.dtype("i1"), 0, 128),
-    "cu8": (np.dtype("u1"), 128, 128),
+# dtype of one part (I or Q).
+_PARTS: dict[str, np.dtype[Any]] = {
+    "cf32_le": np.dtype("<f4"),
+    "ci16_le": np.dtype("<i2"),
+    "ci8": np.dtype("i1"),
+    "cu8": np.dtype("u1"),
 }
 
 
@@ -38,26 +38,8 @@ def recording(body: bytes, parameters: Mapping[str, str]) -> Recording:
     if dtype not in _PARTS:
         raise InvalidInput(f"must be one of {_allowed()}, got {shown(dtype)}", field="dtype")
     receivers = _receivers(parameters.get("receivers", "1"))
-    parts = _numbers(
-        body, _PARTS[dtype][0], 2 * receivers, f"{dtype} samples of {count(receivers, 'receiver')}"
-    )
-    return Recording(iq=iq_from_parts(parts.reshape(receivers, -1), dtype, "samples"))
-
-
-def iq_from_parts(parts: NDArray[Any], dtype: str, field: str) -> Complex:
-    """Interleaved I and Q (receivers, 2 · samples) to complex64 (receivers, samples), 1.0 = full scale.
-
-    Raises:
-        InvalidInput: a number that is not finite.
-    """
-    _, zero, full_scale = _PARTS[dtype]
-    if full_scale != 1:
-        scaled = parts.astype(np.float32)
-        scaled -= zero
-        scaled /= full_scale
-        parts = scaled
-    iq: Complex = single(np.ascontiguousarray(parts, "<f4").view("<c8"), field)
-    return iq
+    parts = _numbers(body, _PARTS[dtype], 2 * receivers, f"{dtype} samples of {count(receivers, 'receiver')}")
+    return Recording(iq=iq_from_parts(parts.reshape(receivers, -1, 2), "samples"))
 
 
 def _tensor(body: bytes, parameters: Mapping[str, str]) -> NDArray[np.float32]:

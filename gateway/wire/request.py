@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway.domain import BatchRequest, PredictRequest
 from gateway.errors import InvalidInput, TooLarge, UnsupportedMedia
-from gateway.wire import json_request, npy, options, raw
+from gateway.wire import json_request, npy, options, raw, sigmf
 from gateway.wire.limits import Limits
 from gateway.wire.show import shown
 
@@ -12,7 +12,7 @@ JSON = "application/json"
 NPY = "application/x-npy"
 RAW = "application/octet-stream"
 SIGMF = "application/x-sigmf"
-MEDIA_TYPES = (JSON, NPY, RAW)
+MEDIA_TYPES = (JSON, NPY, RAW, SIGMF)
 BATCH_MEDIA_TYPES = (JSON, NPY)
 
 Query = Iterable[tuple[str, str]]
@@ -40,7 +40,8 @@ def parse_predict(content_type: str | None, query: Query, body: bytes, limits: L
         parameters = options.parameters(query, options.NAMES | raw.PARAMETERS)
         return PredictRequest(raw.recording(body, parameters), options.from_query(parameters))
     parameters = options.parameters(query, options.NAMES)
-    return PredictRequest(npy.recording(body), options.from_query(parameters))
+    asked = options.from_query(parameters)
+    return sigmf.request(body, asked) if media_type == SIGMF else PredictRequest(npy.recording(body), asked)
 
 
 def parse_batch(content_type: str | None, query: Query, body: bytes, limits: Limits) -> BatchRequest:

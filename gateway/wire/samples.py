@@ -35,6 +35,32 @@ def iq_from_pairs(pairs: NDArray[np.float64], field: str) -> Complex:
     return iq if iq.ndim == 2 else iq[np.newaxis]
 
 
+def iq_from_parts(parts: NDArray[Any], field: str) -> Complex:
+    """I and Q of any type to IQ, 1.0 = full scale: int16 / 32768, int8 / 128, (uint8 - 128) / 128.
+
+    Args:
+        parts: (receivers, samples, 2).
+
+    Returns:
+        complex64 (receivers, samples).
+
+    Raises:
+        InvalidInput: a number that is not finite in single precision; names its index.
+    """
+    if parts.dtype.kind in "iu":
+        scaled = parts.astype(np.float32)
+        if parts.dtype.kind == "u":
+            scaled -= _full_scale(parts)
+        scaled /= _full_scale(parts)
+        parts = scaled
+    iq: Complex = single(parts, field).view(np.complex64)[..., 0]
+    return iq
+
+
+def _full_scale(parts: NDArray[Any]) -> float:
+    return float(1 << (8 * parts.dtype.itemsize - 1))
+
+
 def single(values: NDArray[Any], field: str) -> NDArray[Any]:
     """float32 or complex64 in C order, from any precision and byte order; every number finite.
 
