@@ -181,9 +181,10 @@ def _crossing(start: Array, end: Array, x: float) -> Array:
 
 def _cut(ring: Array) -> list[Array]:
     """The ring's parts on either side of the antimeridian, each moved into [-180, 180]."""
+    first, last = (math.floor((x + 180) / 360) for x in (ring[:, 0].min(), ring[:, 0].max()))
     pieces = [ring]
-    for meridian in (-180.0, 180.0):
-        pieces = [part for piece in pieces for part in _split(piece, meridian)]
+    for world in range(first + 1, last + 1):
+        pieces = [part for piece in pieces for part in _split(piece, 360.0 * world - 180)]
     worlds = [360.0 * round(float(piece[:, 0].min() + piece[:, 0].max()) / 720) for piece in pieces]
     return [(piece - (world, 0)).round(DECIMALS) for piece, world in zip(pieces, worlds, strict=True)]
 

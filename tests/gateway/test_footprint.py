@@ -73,6 +73,7 @@ longitudes = st.one_of(st.floats(-180, 179.999), near_cut, st.sampled_from([-180
 @example(0.0, -180.0, Ellipse(1e7, 1.0, 90.0))
 @example(90.0, -180.0, Ellipse(1e6, 0.01, 45.0))
 @example(-90.0, 12.0, Ellipse(0.01, 0.01, 0.0))
+@example(13.543303209894887, 90.0, Ellipse(8504147.753486298, 8504147.753486298, 90.0))
 def test_every_outline_is_valid(latitude: float, longitude: float, ellipse: Ellipse[float]) -> None:
     assert_valid(footprint(place(latitude, longitude), ellipse))
 
