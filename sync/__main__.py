@@ -1,0 +1,37 @@
+"""`python -m sync`: keep the model repository as the registry wants it, until stopped."""
+
+import logging
+import os
+import signal
+import sys
+
+from sync import config as configuration
+from sync.errors import Misconfigured
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; SIGHUP asks for a pass now. Status 2: an option is wrong."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    try:
+        config = configuration.from_env()
+        for name in configuration.unknown_names(os.environ):
+            logging.getLogger("sync").warning("%s is no option of fixgate: ignored", name)
+        return _run(config)
+    except Misconfigured as error:
+        sys.stderr.write(f"fixgate sync: {error}\n")
+        return 2
+
+
+def _run(config: configuration.Config) -> int:
+    # Imported late, so that a wrong option is reported at once: mlflow takes seconds.
+    from sync.service import Service
+
+    service = Service(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.bell.stop())
+    signal.signal(signal.SIGHUP, lambda *_: service.bell.ring())
+    return service.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

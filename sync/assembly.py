@@ -1,0 +1,42 @@
+"""Put sync together from its options."""
+
+import os
+
+from sync.config import Config
+from sync.cpu import cores
+from sync.feed import Feed
+from sync.jobs import Jobs
+from sync.journal import Journal
+from sync.metrics import Metrics
+from sync.progress import Progress
+from sync.publication import Publisher
+from sync.quarantine import Quarantine
+from sync.reconcile import Reconciler
+from sync.registry import Registry
+from sync.repository import Repository
+from sync.triton import Triton
+from sync.watch import Bell, Watch
+from sync.work import Work
+
+
+def make_watch(config: Config, bell: Bell) -> Watch:
+    """Every part, wired: nothing is read or written yet but sync's home."""
+    os.makedirs(config.home, exist_ok=True)
+    registry = Registry(config.mlflow_uri)
+    repository = Repository(config.model_repository, config.staging_folder)
+    tritons = tuple(Triton(address) for address in config.triton_http)
+    feed = Feed(config.redis_url, config.home / "catalog.json", config.default_model)
+    metrics = Metrics()
+    work = Work(
+        config=config,
+        cores=cores(),
+        source=registry,
+        publisher=Publisher(repository, tritons, config.load_timeout_s, bell.pause),
+        journal=Journal(config.home / "journal.jsonl", feed.add_to_journal),
+        quarantine=Quarantine(config.home / "quarantine.json"),
+        jobs=Jobs(bell.ring),
+        progress=Progress(),
+        on_refusal=metrics.refuse,
+    )
+    reconciler = Reconciler(config, registry, repository, tritons, feed, work)
+    return Watch(reconciler, bell, metrics, config.poll_s)

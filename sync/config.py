@@ -1,0 +1,109 @@
+"""Options of sync, read once from the environment (docs/sync.md lists them all)."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from sync.errors import Misconfigured
+
+PREFIX = "FIXGATE_"
+FALLBACKS = {
+    "mlflow_uri": "MLFLOW_TRACKING_URI",
+    "redis_url": "REDIS_URL",
+    "default_model": "MLFLOW_MODEL_NAME",
+}
+
+FOREIGN = ("FIXGATE_GATEWAY_", "FIXGATE_STACK_", "FIXGATE_TRITON_", "FIXGATE_CACHE_")
+"""Beginnings of names that other parts of fixgate read."""
+
+GATEWAY_NAMES = frozenset({"FIXGATE_URL", "FIXGATE_REDIS_PORT"})
+"""Other names that are not ours, though not misspelt either."""
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Every option; the environment variable is `FIXGATE_` and the name in capitals.
+
+    Seconds, megabytes and counts; 0 for `threads`, `max_batch_size` … means "choose" where it is allowed.
+    """
+
+    home: Path = Path(".fixgate")
+    mlflow_uri: str = "http://127.0.0.1:5000"
+    redis_url: str = "redis://127.0.0.1:6380/0"
+    model_repository: Path = Path("model_repository")
+    staging: Path | None = None
+    triton_http: tuple[str, ...] = ("127.0.0.1:8000",)
+    sync_host: str = "127.0.0.1"
+    sync_port: Port = 8081
+    models: tuple[str, ...] = ("*",)
+    default_model: str | None = None
+    poll_s: Positive = 0.5
+    keep: Annotated[int, msgspec.Meta(ge=0, le=100)] = 1
+    max_batch_size: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
+    instances: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
+    kind: Literal["cpu", "gpu"] = "cpu"
+    preflight_timeout_s: Positive = 120.0
+    preflight_memory_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
+    load_timeout_s: Positive = 60.0
+    drain_s: Annotated[float, msgspec.Meta(ge=0)] = 35.0
+    unalias_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    unready_s: Positive = 15.0
+    webhook_secret: str = ""
+    mlflow_public_url: str | None = None
+
+    @property
+    def staging_folder(self) -> Path:
+        """Where versions are made ready: on the repository's mount, outside of it."""
+        return self.staging or self.home / "staging"
+
+
+def known_names() -> frozenset[str]:
+    """Every environment variable that sync reads."""
+    return frozenset(PREFIX + name.upper() for name in Config.__struct_fields__)
+
+
+def unknown_names(environment: Iterable[str]) -> tuple[str, ...]:
+    """Names with our prefix that no part of fixgate has (misspelt, most likely)."""
+    known = known_names() | GATEWAY_NAMES
+    return tuple(
+        sorted(
+            name
+            for name in environment
+            if name.startswith(PREFIX) and name not in known and not name.startswith(FOREIGN)
+        )
+    )
+
+
+def from_env(environment: Mapping[str, str] = os.environ) -> Config:
+    """Read the options.
+
+    Raises:
+        Misconfigured: a value of the wrong type or out of range; names the variable.
+    """
+    given = {name: environment[PREFIX + name.upper()] for name in Config.__struct_fields__
+             if environment.get(PREFIX + name.upper())}  # fmt: skip
+    for name, other in FALLBACKS.items():
+        if name not in given and environment.get(other):
+            given[name] = environment[other]
+    values: dict[str, Any] = dict(given)
+    for name in ("triton_http", "models"):
+        if name in values:
+            values[name] = [part.strip() for part in given[name].split(",") if part.strip()]
+    try:
+        return msgspec.convert(values, Config, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        variable = PREFIX + path.rstrip("`").split("[")[0].upper()
+        raise Misconfigured(f"{variable}: {message}; got {environment.get(variable)!r}") from error
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(kind)

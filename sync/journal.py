@@ -1,0 +1,54 @@
+"""The journal: an append-only record of what sync did, one JSON line each."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from contract.deployment import Deployment
+
+log = logging.getLogger(__name__)
+
+
+class Journal:
+    """The file in sync's home; every entry is also handed to `copy` (Redis keeps the newest)."""
+
+    def __init__(self, path: Path, copy: Callable[[Deployment], None]) -> None:
+        self._path = path
+        self._copy = copy
+        self._lock = threading.Lock()
+        _end_last_line(path)
+
+    def append(self, entry: Deployment) -> None:
+        """Write an entry and see it on disk."""
+        line = msgspec.json.encode(entry) + b"\n"
+        with self._lock, self._path.open("ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        self._copy(entry)
+
+
+def read(path: Path) -> Iterator[Deployment]:
+    """All entries, oldest first; a line that a kill cut short is passed over."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield msgspec.json.decode(line, type=Deployment)
+            except msgspec.DecodeError:
+                log.warning("%s: a line that is no entry was passed over", path)
+
+
+def _end_last_line(path: Path) -> None:
+    """After a kill in the middle of a line, the next entry must start a new one."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb+") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.write(b"\n")

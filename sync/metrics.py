@@ -1,0 +1,78 @@
+"""sync's own metrics, in a registry of their own."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from contract.catalog import Catalog
+from sync.errors import Fault
+from sync.observation import served_models
+from sync.reconcile import Report
+
+
+class Metrics:
+    """What a pass leaves to be scraped."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._passes = Counter(
+            "fixgate_sync_passes", "Passes, by outcome.", ["outcome"], registry=self.registry
+        )
+        self._duration = Histogram(
+            "fixgate_sync_pass_duration_seconds",
+            "Duration of a pass, without the work that goes on in threads.",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 60),
+            registry=self.registry,
+        )
+        self._changes = Counter(
+            "fixgate_sync_catalogue_changes", "New catalogue revisions.", registry=self.registry
+        )
+        self._refusals = Counter(
+            "fixgate_sync_refusals", "Versions refused, by reason.", ["reason"], registry=self.registry
+        )
+        self._success = Gauge(
+            "fixgate_sync_last_success_timestamp_seconds",
+            "When the last pass ended in which registry and repository could be read.",
+            registry=self.registry,
+        )
+        self._served = Gauge(
+            "fixgate_sync_served_versions", "Versions in the catalogue.", ["model"], registry=self.registry
+        )
+        self._refused = Gauge(
+            "fixgate_sync_refused_versions", "Versions in quarantine now.", registry=self.registry
+        )
+        self._waiting = Gauge(
+            "fixgate_sync_waiting_versions", "Versions that wait for another try.", registry=self.registry
+        )
+        self._triton = Gauge(
+            "fixgate_sync_triton_up", "Whether a Triton answers.", ["address"], registry=self.registry
+        )
+        self._revision = Gauge(
+            "fixgate_sync_catalogue_revision", "Revision of the catalogue.", registry=self.registry
+        )
+
+    def observe(self, report: Report, catalog: Catalog | None, refused: int) -> None:
+        """Take in a pass."""
+        self._passes.labels("ok" if report.seen.fresh else "registry_unavailable").inc()
+        self._duration.observe(report.duration_s)
+        self._changes.inc(1 if report.changed else 0)
+        if report.seen.fresh:
+            self._success.set(report.seen.now)
+        self._served.clear()
+        for name, model in served_models(catalog).items():
+            self._served.labels(name).set(len(model.versions))
+        self._refused.set(refused)
+        self._waiting.set(len(report.resting))
+        self._revision.set(catalog.revision if catalog else 0)
+        for address, states in report.seen.states.items():
+            self._triton.labels(address).set(0 if states is None else 1)
+
+    def fail(self) -> None:
+        """Take in a pass that could not be finished."""
+        self._passes.labels("failed").inc()
+
+    def refuse(self, _model: str, fault: Fault) -> None:
+        """Count a refusal."""
+        self._refusals.labels(fault).inc()
+
+    def render(self) -> bytes:
+        """The metrics as Prometheus scrapes them."""
+        return generate_latest(self.registry)

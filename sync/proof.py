@@ -1,0 +1,57 @@
+"""Prove a version through Triton: the rows that preflight recorded, at several batch sizes, must come back
+as preflight got them. It catches a runtime that differs from ours, and it is the warm-up."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException
+
+from sync import record
+from sync.errors import Refused
+from sync.triton import Triton
+
+TOLERANCE = 1e-4
+
+
+def prove(triton: Triton, model: str, version: int, folder: Path, max_batch_size: int) -> None:
+    """Ask one Triton.
+
+    Args:
+        folder: the version's folder with the proof in it.
+
+    Raises:
+        Refused: Triton fails a request or gives other values.
+        TritonUnavailable: no answer.
+    """
+    rows, answers = _load(folder / record.PROOF)
+    count = len(next(iter(rows.values())))
+    for size in dict.fromkeys((1, min(count, max_batch_size), max_batch_size)):
+        order = np.arange(size) % count
+        inputs = {name: array[order] for name, array in rows.items()}
+        try:
+            given = triton.infer(model, version, inputs, tuple(answers))
+        except InferenceServerException as error:
+            raise Refused("proof", f"Triton at {triton.address} fails a batch of {size}: {error}") from error
+        for name, wanted in answers.items():
+            _compare(name, given[name], wanted[order], f"Triton at {triton.address}, batch of {size}")
+
+
+def _load(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    with np.load(path, allow_pickle=False) as arrays:
+        rows = {key.removeprefix("in:"): arrays[key] for key in arrays if key.startswith("in:")}
+        answers = {key.removeprefix("out:"): arrays[key] for key in arrays if key.startswith("out:")}
+    return rows, answers
+
+
+def _compare(name: str, given: NDArray[Any] | None, wanted: NDArray[Any], where: str) -> None:
+    if given is None or given.shape != wanted.shape:
+        shape = None if given is None else given.shape
+        raise Refused("proof", f"{where}: output {name!r} has shape {shape}, preflight got {wanted.shape}")
+    if wanted.dtype.kind not in "fiu":
+        if not np.array_equal(given, wanted):
+            raise Refused("proof", f"{where}: output {name!r} differs from preflight's")
+    elif not np.allclose(given, wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+        worst = float(np.nanmax(np.abs(given.astype(np.float64) - wanted)))
+        raise Refused("proof", f"{where}: output {name!r} differs from preflight's by up to {worst:.3g}")

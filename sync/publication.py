@@ -1,0 +1,162 @@
+"""Steps 4 to 7 of publishing, in a straight line: place the version, commit it in the config, wait until
+every Triton has it ready, prove it through each. What is already done is not done again."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sync import pbtxt, proof
+from sync.errors import Refused, TritonUnavailable
+from sync.pbtxt import Settings
+from sync.record import Record
+from sync.repository import Repository
+from sync.triton import Triton, VersionState
+
+log = logging.getLogger(__name__)
+
+ASK_EVERY_S = 0.1
+
+
+class Stopped(Exception):  # not an error: the process ends, the next one goes on
+    """sync is stopping while a version was on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Brings versions into one repository, for these Tritons. `pause` waits, and says whether to stop."""
+
+    repository: Repository
+    tritons: tuple[Triton, ...]
+    load_timeout_s: float
+    pause: Callable[[float], bool]
+
+    def publish(
+        self, model: str, number: int, record: Record, staged: Path | None, settings: Settings
+    ) -> None:
+        """Publish one version.
+
+        Args:
+            staged: its folder in staging; None when it stands in the repository already.
+            settings: for the config, if this is the model's first version.
+
+        Raises:
+            Refused: a Triton cannot load it, or answers otherwise than preflight; it is out again.
+            TritonUnavailable: a Triton does not answer; the version stays where it is for the next try.
+            RepositoryUnavailable: the repository cannot be written.
+            Stopped: the process is stopping.
+        """
+        before = self._states(model, number)
+        try:
+            self._place(model, number, record, staged, settings)
+            self._commit(model, number)
+            self._wait(model, number, before)
+            self._prove(model, number)
+        except Refused:
+            self._take_back(model, number)
+            raise
+
+    def _place(
+        self, model: str, number: int, record: Record, staged: Path | None, settings: Settings
+    ) -> None:
+        if staged is None:
+            return
+        if self.repository.read_config(model) is None:
+            config = pbtxt.render(model, settings, record.inputs, record.outputs, (number,))
+            self.repository.add_model(config, number, staged)
+        else:
+            self.repository.add_version(model, number, staged)
+        self.repository.drop(staged.parent)
+
+    def _commit(self, model: str, number: int) -> None:
+        config = self._config(model)
+        if number not in config.versions:
+            present = [one for one in config.versions if self.repository.version_folder(model, one).is_dir()]
+            self.repository.write_config(pbtxt.with_versions(config, (*present, number)))
+
+    def _wait(self, model: str, number: int, before: dict[str, VersionState]) -> None:
+        started = time.monotonic()
+        rewritten = False
+        while True:
+            late = [one for one in self.tritons if not self._ready(one, model, number, before)]
+            if not late:
+                return
+            waited = time.monotonic() - started
+            if waited > self.load_timeout_s:
+                raise self._too_late(late)
+            if waited > self.load_timeout_s / 2 and not rewritten:
+                # A Triton that polls an object store has been seen to miss a change until the next one.
+                self.repository.write_config(self._config(model))
+                rewritten = True
+            if self.pause(ASK_EVERY_S):
+                raise Stopped
+
+    def _ready(self, triton: Triton, model: str, number: int, before: dict[str, VersionState]) -> bool:
+        try:
+            state = triton.states().get((model, number))
+        except TritonUnavailable:
+            return False
+        if state is None or state.ready:
+            return state is not None
+        if state.failed and state != before.get(triton.address):
+            raise Refused("triton", f"Triton at {triton.address} cannot load it: {state.reason}")
+        return False
+
+    def _too_late(self, late: list[Triton]) -> Exception:
+        for triton in late:
+            try:
+                triton.states()
+            except TritonUnavailable as error:
+                return error
+        names = ", ".join(one.address for one in late)
+        return Refused("triton", f"not ready within {self.load_timeout_s:g} s on {names}")
+
+    def _prove(self, model: str, number: int) -> None:
+        folder = self.repository.version_folder(model, number)
+        for triton in self.tritons:
+            proof.prove(triton, model, number, folder, self._config(model).max_batch_size)
+
+    def _take_back(self, model: str, number: int) -> None:
+        """Put the config back as it was before, then take the folder out."""
+        config = self._config(model)
+        others = tuple(one for one in config.versions if one != number)
+        if others:
+            self.repository.write_config(pbtxt.with_versions(config, others))
+            self.repository.remove_version(model, number)
+        else:
+            self.repository.remove_model(model)
+
+    def _states(self, model: str, number: int) -> dict[str, VersionState]:
+        """What each Triton says of this number now: an old failure must not count against a new version."""
+        found = {}
+        for triton in self.tritons:
+            try:
+                state = triton.states().get((model, number))
+            except TritonUnavailable:
+                continue
+            if state is not None:
+                found[triton.address] = state
+        return found
+
+    def _config(self, model: str) -> pbtxt.ServingConfig:
+        config = self.repository.read_config(model)
+        if config is None:
+            raise Refused("triton", f"the config of {model} has vanished from the model repository")
+        return config
+
+
+def retire(repository: Repository, model: str, numbers: tuple[int, ...]) -> None:
+    """Take versions out: first out of the config, then their folders; the whole model with the last one."""
+    config = repository.read_config(model)
+    if config is None:
+        return
+    left = tuple(one for one in config.versions
+                 if one not in numbers and repository.version_folder(model, one).is_dir())  # fmt: skip
+    if not left:
+        repository.remove_model(model)
+        return
+    if left != config.versions:
+        repository.write_config(pbtxt.with_versions(config, left))
+    for number in numbers:
+        repository.remove_version(model, number)

@@ -1,0 +1,197 @@
+"""One pass: observe, draft the catalogue, publish it, plan, act, write back; from what it sees."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from sync import catalogue, observation, writeback
+from sync.config import Config
+from sync.desired import CHAMPIONS_TAG, RegisteredModel, identity, select
+from sync.errors import Refused, RegistryUnavailable, TritonUnavailable
+from sync.feed import Feed
+from sync.observation import Observation
+from sync.plan import Key, Situation, plan
+from sync.repository import Repository
+from sync.triton import States, Triton
+from sync.work import Work, rejected
+
+log = logging.getLogger(__name__)
+
+WRITE_AGAIN_S = 30.0
+
+
+class Registry(Protocol):
+    """What a pass reads from and writes to MLflow."""
+
+    def models(self) -> list[RegisteredModel]: ...
+    def tag_version(self, model: str, number: int, tags: Mapping[str, str | None]) -> None: ...
+    def tag_model(self, model: str, key: str, value: str | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a pass saw. `settled`: nothing is under way and nothing is left to do."""
+
+    seen: Observation
+    duration_s: float
+    settled: bool
+    changed: bool
+    resting: Mapping[Key, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """The parts that a pass works with."""
+
+    config: Config
+    registry: Registry
+    repository: Repository
+    tritons: tuple[Triton, ...]
+    feed: Feed
+    work: Work
+    _registered: tuple[RegisteredModel, ...] = ()
+    _no_writes_until: float = 0.0
+
+    def start(self) -> None:
+        """Take over what an earlier process left: versions in the last catalogue count as proved."""
+        self.repository.prepare()
+        self.feed.start()
+        self.work.progress.trust(self.feed.last)
+
+    def run_pass(self) -> Report:
+        """Do one pass.
+
+        Raises:
+            RepositoryUnavailable: the repository cannot be read or written.
+        """
+        started = time.monotonic()
+        self.work.settle()
+        seen = self._observe()
+        self.work.forget_unwanted(seen)
+        situation = self._situation(seen)
+        draft = self._draft(seen, situation)
+        changed = self._publish_catalogue(seen, draft)
+        settled = False
+        if seen.fresh:
+            self.work.quarantine.keep(_refused_identities(self.work.quarantine.identities, seen))
+            actions = plan(seen.desired, seen.live, self._served_now(seen, situation))
+            self.work.act(actions, seen)
+            seen = self._write_back(seen, draft.faults)
+            settled = not (actions or changed or self.work.jobs.busy or self.work.progress.resting)
+        resting = {key: rest.reason for key, rest in self.work.progress.resting.items()}
+        return Report(seen, time.monotonic() - started, settled, changed, resting)
+
+    def _observe(self) -> Observation:
+        problems: list[str] = []
+        fresh = True
+        try:
+            self._registered = tuple(self.registry.models())
+        except RegistryUnavailable as error:
+            fresh = False
+            problems.append(str(error))
+        desired = select(self._registered, patterns=self.config.models, keep=self.config.keep)
+        live = self.repository.observe()
+        states: dict[str, States | None] = {}
+        for triton in self.tritons:
+            try:
+                states[triton.address] = triton.states()
+            except TritonUnavailable as error:
+                states[triton.address] = None
+                problems.append(str(error))
+        if fresh and not desired and live.models:
+            problems.append(
+                "the registry has no selected model with a version to serve: what is served stays"
+            )
+        problems += [f"{name}: {text}" for name, model in desired.items() for text in model.problems]
+        problems += [f"{name}: not made by fixgate, left alone" for name in live.foreign]
+        return Observation(time.time(), self._registered, fresh, desired, live, states, tuple(problems))
+
+    def _situation(self, seen: Observation) -> Situation:
+        progress = self.work.progress
+        self._watch_readiness(seen)
+        return Situation(
+            staged={key: one.record.origin for key, one in progress.staged.items()},
+            equal=dict(progress.equal),
+            proven=progress.proven_keys(seen.live, trusting=False),
+            refused=self.work.quarantine.identities,
+            resting=progress.still_resting(seen.now),
+            busy=self.work.jobs.busy,
+            publishing=self.work.jobs.publishing,
+            loaded=observation.loaded_keys(seen.states),
+        )
+
+    def _watch_readiness(self, seen: Observation) -> None:
+        """A version that comes back after it was not ready (Triton restarted) has to prove itself anew."""
+        progress = self.work.progress
+        unready = observation.unready_keys(observation.served_keys(self.feed.last), seen.states)
+        for key in [key for key in progress.unready if key not in unready and key in progress.proven]:
+            progress.trusted[key] = progress.proven.pop(key)
+        progress.unready.update_to(unready, seen.now)
+
+    def _draft(self, seen: Observation, situation: Situation) -> catalogue.Draft:
+        progress = self.work.progress
+        progress.vanished.update_to(observation.vanished_aliases(self.feed.last, seen.desired), seen.now)
+        settled = progress.vanished.longer_than(self.config.unalias_s, seen.now)
+        return catalogue.draft(
+            seen.desired,
+            seen.live,
+            situation,
+            self.feed.last,
+            catalogue.Circumstances(
+                now=seen.now,
+                proven=progress.proven_keys(seen.live, trusting=True),
+                unready=progress.unready.longer_than(self.config.unready_s, seen.now),
+                lingering=frozenset(progress.vanished) - settled,
+                run_url=self.config.mlflow_public_url,
+            ),
+        )
+
+    def _publish_catalogue(self, seen: Observation, draft: catalogue.Draft) -> bool:
+        if not seen.desired and seen.live.models:
+            return False
+        before = self.feed.last
+        changed = self.feed.update(draft.models, seen.now)
+        for move in observation.moved_aliases(before, self.feed.last) if changed else ():
+            self.work.note_move(*move, seen.now)
+        return changed
+
+    def _served_now(self, seen: Observation, situation: Situation) -> Situation:
+        """The situation after this pass's catalogue."""
+        serving = observation.served_keys(self.feed.last)
+        idle = self.work.progress.idle
+        idle.update_to(observation.standing_keys(seen.live) - serving, seen.now)
+        return replace(situation, serving=serving, drained=idle.longer_than(self.config.drain_s, seen.now))
+
+    def _write_back(self, seen: Observation, faults: Mapping[Key, Refused]) -> Observation:
+        if seen.now < self._no_writes_until:
+            return seen
+        waiting = {key: rest.reason for key, rest in self.work.progress.resting.items()}
+        changes = writeback.changes(
+            seen.registered,
+            seen.desired,
+            observation.served_models(self.feed.last),
+            rejected(self.work.quarantine, faults),
+            waiting,
+        )
+        try:
+            for change in changes:
+                if isinstance(change, writeback.ChampionsTag):
+                    self.registry.tag_model(change.model, CHAMPIONS_TAG, change.value)
+                else:
+                    self.registry.tag_version(change.model, change.version, change.tags)
+        except RegistryUnavailable as error:
+            self._no_writes_until = seen.now + WRITE_AGAIN_S
+            return replace(seen, problems=(*seen.problems, str(error)))
+        return seen
+
+
+def _refused_identities(refused: Iterable[Key], seen: Observation) -> dict[Key, str]:
+    """What the refused versions are now, as far as they are still registered."""
+    models = {model.name: model for model in seen.registered}
+    return {
+        (name, number): identity(version, models[name].tags)
+        for name, number in refused
+        if name in models and (version := models[name].versions.get(number)) is not None
+    }

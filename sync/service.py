@@ -1,0 +1,64 @@
+"""The running service: the lock, the port, the loop of passes."""
+
+import logging
+from dataclasses import dataclass, field
+
+from sync.api import make_app
+from sync.assembly import make_watch
+from sync.config import Config
+from sync.errors import RepositoryUnavailable
+from sync.lock import Lock
+from sync.server import Server
+from sync.watch import Bell, Watch
+
+log = logging.getLogger(__name__)
+
+LOCK_EVERY_S = 1.0
+START_AGAIN_S = 2.0
+
+
+@dataclass(slots=True)
+class Service:
+    """sync as a process."""
+
+    config: Config
+    bell: Bell = field(default_factory=Bell)
+
+    def run(self) -> int:
+        """Run until stopped; the process's exit status."""
+        watch = make_watch(self.config, self.bell)
+        server = Server(make_app(watch), self.config.sync_host, self.config.sync_port)
+        try:
+            server.start()
+        except OSError as error:
+            log.error("port %d: %s (FIXGATE_SYNC_PORT)", self.config.sync_port, error.strerror)
+            return 1
+        lock = Lock(self.config.model_repository, self.config.staging_folder)
+        try:
+            if self._start(watch, lock):
+                watch.run()
+        finally:
+            watch.reconciler.work.jobs.close()
+            server.stop()
+            watch.reconciler.feed.close()
+            lock.release()
+        return 0
+
+    def _start(self, watch: Watch, lock: Lock) -> bool:
+        """Wait for the lock and for a repository that can be written; False when stopped meanwhile."""
+        said = ""
+        while not self.bell.stopped:
+            try:
+                self.config.model_repository.mkdir(parents=True, exist_ok=True)
+                self.config.staging_folder.mkdir(parents=True, exist_ok=True)
+                if lock.acquire():
+                    watch.reconciler.start()
+                    return True
+                problem = f"another sync has {self.config.model_repository}: waiting until it ends"
+            except (RepositoryUnavailable, OSError) as error:
+                problem = f"model repository: {error}"
+            if problem != said:
+                log.warning("%s", problem)
+                said = problem
+            self.bell.pause(LOCK_EVERY_S)
+        return False

@@ -1,0 +1,170 @@
+"""Make a version ready in staging: download, prove, and lay out its folder as Triton will serve it.
+
+These are steps 1 to 3 of publishing; nothing here touches the repository.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from contract.catalog import TensorSpec
+from sync import mlmodel, preflight, record
+from sync.desired import RegisteredVersion, WantedVersion
+from sync.errors import Refused, RepositoryUnavailable, SyncError
+from sync.pbtxt import Settings
+from sync.preflight import Finding, Task
+from sync.record import Record
+
+SPARE_BYTES = 64 << 20
+
+Interface = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+
+
+class Source(Protocol):
+    """Where a version's files come from."""
+
+    def download(
+        self, version: RegisteredVersion, folder: Path, progress: Callable[[int, int], None]
+    ) -> None: ...
+
+    def run_metrics(self, run_id: str | None) -> dict[str, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What preflight may use."""
+
+    timeout_s: float
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A version that is ready to be published: its folder in staging and its record."""
+
+    folder: Path
+    record: Record
+    settings: Settings
+
+
+def stage(
+    source: Source,
+    wanted: WantedVersion,
+    model_tags: dict[str, str],
+    folder: Path,
+    *,
+    settings: Settings,
+    served: Interface | None,
+    limits: Limits,
+    progress: Callable[[int, int], None],
+) -> Staged:
+    """Download a version into `folder`, prove it, lay it out.
+
+    Raises:
+        Refused: the version's own fault.
+        RegistryUnavailable, RepositoryUnavailable: not now.
+    """
+    version = wanted.version
+    files = folder / "artifacts"
+    try:
+        files.mkdir(parents=True)
+        source.download(version, files, _watching_space(folder, progress))
+        package = mlmodel.read(files)
+        finding = _prove(files, package, wanted, model_tags, folder, settings, served, limits)
+        target = _lay_out(files, package, finding, folder)
+        built = _record(target, package, finding, version, source.run_metrics(version.run_id))
+        (target / record.NAME).write_bytes(record.dump(built))
+        shutil.rmtree(files)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise RepositoryUnavailable(f"staging {version.model} version {version.number}: {error}") from error
+    except SyncError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Staged(target, built, settings)
+
+
+def _watching_space(folder: Path, progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    def watch(done: int, total: int) -> None:
+        free = shutil.disk_usage(folder).free
+        if total - done + SPARE_BYTES > free:
+            raise RepositoryUnavailable(
+                f"disk full: {(total - done) >> 20} MB to download, {free >> 20} MB free in staging"
+            )
+        progress(done, total)
+
+    return watch
+
+
+def _prove(
+    files: Path,
+    package: mlmodel.Package,
+    wanted: WantedVersion,
+    model_tags: dict[str, str],
+    folder: Path,
+    settings: Settings,
+    served: Interface | None,
+    limits: Limits,
+) -> Finding:
+    size = sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
+    return preflight.run(
+        Task(
+            model=str(files / package.model_file),
+            result=str(folder / "finding.json"),
+            proof=str(folder / record.PROOF),
+            max_batch_size=settings.max_batch_size,
+            threads=settings.threads,
+            memory_bytes=preflight.memory_limit(limits.memory_mb, size),
+            timeout_s=limits.timeout_s,
+            version_tags=dict(wanted.version.tags),
+            model_tags=model_tags,
+            metadata_contract=package.contract,
+            served=served,
+            example=str(files / package.example) if package.example else None,
+            expected=str(files / package.expected) if package.expected else None,
+        )
+    )
+
+
+def _lay_out(files: Path, package: mlmodel.Package, finding: Finding, folder: Path) -> Path:
+    """The version's folder: the graph as `model.onnx`, its data where the graph looks for it, the proof."""
+    target = folder / "version"
+    target.mkdir()
+    base = files / PurePosixPath(package.model_file).parent
+    os.rename(files / package.model_file, target / record.MODEL_FILE)
+    for name in finding.external:
+        if name in (record.MODEL_FILE, record.NAME, record.PROOF):
+            raise Refused("external_data", f"external data may not be named {name!r}")
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.rename(base / name, target / name)
+    os.rename(folder / record.PROOF, target / record.PROOF)
+    return target
+
+
+def _record(
+    target: Path,
+    package: mlmodel.Package,
+    finding: Finding,
+    version: RegisteredVersion,
+    metrics: dict[str, float],
+) -> Record:
+    digests = record.file_digests(target, (record.MODEL_FILE, *finding.external))
+    return Record(
+        schema=1,
+        model=version.model,
+        version=version.number,
+        digest=record.digest(digests),
+        origin=version.origin,
+        created_at=version.created_at,
+        files=digests,
+        inputs=finding.inputs,
+        outputs=finding.outputs,
+        contract=finding.contract,
+        metadata_contract=package.contract,
+        run_id=version.run_id,
+        metrics=metrics,
+        latency_ms=finding.latency_ms,
+    )

@@ -1,0 +1,243 @@
+"""Carry out a plan's actions: in threads what takes long, and journal what comes of it."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from contract.deployment import Deployment, Event
+from sync import pbtxt, settings
+from sync.config import Config
+from sync.desired import WantedVersion
+from sync.errors import Fault, Refused, Unavailable
+from sync.jobs import Finished, Jobs
+from sync.journal import Journal
+from sync.observation import Observation
+from sync.plan import Action, Key, Publish, Refuse, Retire, Stage
+from sync.progress import Progress
+from sync.publication import Publisher, Stopped, retire
+from sync.quarantine import Quarantine, Refusal
+from sync.record import Record
+from sync.staging import Limits, Source, Staged, stage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A version on its way: why it is wanted, and since when we work on it."""
+
+    wanted: WantedVersion
+    at: float
+
+
+@dataclass(slots=True)
+class Work:
+    """Everything that changes the repository or remembers that it was changed."""
+
+    config: Config
+    cores: int
+    source: Source
+    publisher: Publisher
+    journal: Journal
+    quarantine: Quarantine
+    jobs: Jobs
+    progress: Progress
+    on_refusal: Callable[[str, Fault], None]
+    downloads: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    _begun: dict[Key, Begun] = field(default_factory=dict)
+
+    def act(self, actions: tuple[Action, ...], seen: Observation) -> None:
+        """Carry out the actions, or start to."""
+        for action in actions:
+            match action:
+                case Refuse(wanted, fault, reason):
+                    self._refuse(wanted, Refused(fault, reason), seen.now)
+                case Stage(wanted):
+                    self._stage(wanted, seen)
+                case Publish(wanted):
+                    self._publish(wanted, seen)
+                case Retire(model, versions):
+                    self._retire(model, versions, seen)
+
+    def settle(self) -> None:
+        """Take in what the ended jobs came to."""
+        for ended in self.jobs.collect():
+            self._settle(ended, time.time())
+
+    def forget_unwanted(self, seen: Observation) -> None:
+        """Drop what stands ready in staging, or rests, and nobody wants any more."""
+        wanted = {(model.name, number): one.version.origin for model in seen.desired.values()
+                  for number, one in model.versions.items()}  # fmt: skip
+        staged, resting = self.progress.staged, self.progress.resting
+        for key in [key for key, one in staged.items() if wanted.get(key) != one.record.origin]:
+            self.publisher.repository.drop(staged.pop(key).folder.parent)
+        for key in [key for key in resting if key not in wanted]:
+            del resting[key]
+
+    def _stage(self, wanted: WantedVersion, seen: Observation) -> None:
+        version = wanted.version
+        key = (version.model, version.number)
+        tags = seen.desired[version.model].tags
+        current = seen.live.models.get(version.model)
+        others = current.configured - {version.number} if current else frozenset()
+        try:
+            chosen = (
+                pbtxt.settings_of(current.config)
+                if current
+                else settings.first(self.config, self.cores, tags, version.tags)
+            )
+        except Refused as refused:
+            self._refuse(wanted, refused, seen.now)
+            return
+        log.info("%s version %d: downloading and trying it (%s)", *key, ", ".join(wanted.reasons))
+        work = partial(
+            stage,
+            self.source,
+            wanted,
+            dict(tags),
+            self.publisher.repository.new_folder("stage"),
+            settings=chosen,
+            served=(current.config.inputs, current.config.outputs) if current and others else None,
+            limits=Limits(self.config.preflight_timeout_s, self.config.preflight_memory_mb),
+            progress=partial(self._note_download, key),
+        )
+        if key not in self.progress.resting:
+            self._begun[key] = Begun(wanted, seen.now)
+        self.jobs.start(key, work, publishes=False)
+
+    def _publish(self, wanted: WantedVersion, seen: Observation) -> None:
+        key = (wanted.version.model, wanted.version.number)
+        current = seen.live.models.get(key[0])
+        record = current.versions.get(key[1]) if current else None
+        if current is not None and record is not None:
+            staged, chosen = None, pbtxt.settings_of(current.config)
+        else:
+            ready = self.progress.staged.pop(key)
+            staged, record, chosen = ready.folder, ready.record, ready.settings
+        self._begun.setdefault(key, Begun(wanted, seen.now))
+        self.jobs.start(key, partial(self.publisher.publish, *key, record, staged, chosen), publishes=True)
+
+    def _settle(self, ended: Finished, now: float) -> None:
+        key, error = ended.key, ended.error
+        begun = self._begun[key]
+        self.downloads.pop(key, None)
+        if error is None:
+            self.progress.resting.pop(key, None)
+            if isinstance(ended.result, Staged):
+                self._take_staged(key, ended.result)
+            else:
+                self._take_published(key, begun, now)
+        elif isinstance(error, Refused):
+            self._refuse(begun.wanted, error, now)
+        elif isinstance(error, Unavailable | OSError):
+            self.progress.rest(key, str(error), now)
+            log.warning("%s version %d: %s; trying again", *key, error)
+        elif not isinstance(error, Stopped):
+            raise error
+
+    def _take_staged(self, key: Key, staged: Staged) -> None:
+        standing = self._standing(key)
+        if standing is not None and (standing.digest, standing.metadata_contract) == (
+            staged.record.digest,
+            staged.record.metadata_contract,
+        ):
+            self.progress.equal[key] = staged.record.origin
+            self.publisher.repository.drop(staged.folder.parent)
+        else:
+            self.progress.staged[key] = staged
+
+    def _take_published(self, key: Key, begun: Begun, now: float) -> None:
+        del self._begun[key]
+        record = self._standing(key)
+        if record is None:
+            return
+        known = self.progress.trusted.get(key) == record.digest
+        self.progress.proven[key] = record.digest
+        if not known:
+            log.info("%s version %d: ready on every Triton and proved through each", *key)
+            self._note(
+                "publish", key, now, wanted=begun.wanted, digest=record.digest, duration_s=now - begun.at
+            )
+
+    def _refuse(self, wanted: WantedVersion, refused: Refused, now: float) -> None:
+        version = wanted.version
+        key = (version.model, version.number)
+        begun = self._begun.pop(key, None)
+        for known in (
+            self.progress.resting,
+            self.progress.staged,
+            self.progress.proven,
+            self.progress.trusted,
+        ):
+            known.pop(key, None)
+        self.quarantine.add(
+            Refusal(version.model, version.number, wanted.identity, refused.fault, refused.reason, now)
+        )
+        self.on_refusal(version.model, refused.fault)
+        log.error("%s version %d refused (%s): %s", *key, refused.fault, refused.reason)
+        self._note(
+            "refuse",
+            key,
+            now,
+            wanted=wanted,
+            message=f"{refused.fault}: {refused.reason}",
+            duration_s=now - begun.at if begun else None,
+        )
+
+    def _retire(self, model: str, versions: tuple[int, ...], seen: Observation) -> None:
+        retire(self.publisher.repository, model, versions)
+        for number in versions:
+            key = (model, number)
+            record = seen.live.models[model].versions[number]
+            for known in (self.progress.proven, self.progress.trusted, self.progress.equal):
+                known.pop(key, None)
+            log.info("%s version %d: retired", *key)
+            self._note("retire", key, seen.now, digest=record.digest if record else None)
+
+    def note_move(self, model: str, alias: str, before: int | None, after: int | None, now: float) -> None:
+        """Journal that an alias leads elsewhere now."""
+        log.info("%s: alias %s now leads to version %s (before: %s)", model, alias, after, before)
+        self.journal.append(
+            Deployment(at=now, event="switch", model=model, version=after, alias=alias, previous=before)
+        )
+
+    def _note(
+        self,
+        event: Event,
+        key: Key,
+        now: float,
+        *,
+        wanted: WantedVersion | None = None,
+        digest: str | None = None,
+        message: str = "",
+        duration_s: float | None = None,
+    ) -> None:
+        self.journal.append(
+            Deployment(
+                at=now,
+                event=event,
+                model=key[0],
+                version=key[1],
+                digest=digest,
+                run_id=wanted.version.run_id if wanted else None,
+                cause=", ".join(wanted.reasons) if wanted else "",
+                message=message,
+                duration_s=None if duration_s is None else round(duration_s, 3),
+            )
+        )
+
+    def _standing(self, key: Key) -> Record | None:
+        model = self.publisher.repository.observe().models.get(key[0])
+        return model.versions.get(key[1]) if model else None
+
+    def _note_download(self, key: Key, done: int, total: int) -> None:
+        self.downloads[key] = (done, total)
+
+
+def rejected(quarantine: Quarantine, faults: Mapping[Key, Refused]) -> dict[Key, str]:
+    """Why each version is rejected, as it is written to MLflow."""
+    refused = {(one.model, one.version): f"{one.fault}: {one.reason}" for one in quarantine.refusals}
+    kept = {key: f"{one.fault}: {one.reason}; served as before" for key, one in faults.items()}
+    return {**refused, **kept}

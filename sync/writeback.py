@@ -1,0 +1,99 @@
+"""What sync writes to MLflow (pure): the difference between the tags there are and those there should be."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from contract.catalog import ServedModel
+from sync.desired import (
+    DIGEST_TAG,
+    REASON_TAG,
+    STATUS_TAG,
+    Desired,
+    RegisteredModel,
+    with_champion,
+)
+from sync.plan import Key
+
+READY, REJECTED, WAITING, RETIRED = "ready", "rejected", "waiting", "retired"
+MAX_REASON = 1000
+"""MLflow limits a version tag's length (5000 in MLflow 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTags:
+    """Tags of one version to set, or to delete where the value is None."""
+
+    model: str
+    version: int
+    tags: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionsTag:
+    """The record of champions, newest first, on a registered model."""
+
+    model: str
+    value: str
+
+
+def changes(
+    registered: Iterable[RegisteredModel],
+    desired: Desired,
+    served: Mapping[str, ServedModel],
+    rejected: Mapping[Key, str],
+    waiting: Mapping[Key, str],
+) -> tuple[VersionTags | ChampionsTag, ...]:
+    """What to write, if anything; nothing when the registry says already what is."""
+    found: list[VersionTags | ChampionsTag] = []
+    for model in registered:
+        now = served.get(model.name)
+        for number, version in model.versions.items():
+            wanted = model.name in desired and number in desired[model.name].versions
+            digest = _digest(now, number)
+            should = _status((model.name, number), digest, rejected, waiting, version.tags, wanted=wanted)
+            if should is None:
+                continue
+            different = {key: value for key, value in should.items() if version.tags.get(key) != value}
+            if different:
+                found.append(VersionTags(model.name, number, different))
+        champions = _champions(model, desired, now)
+        if champions is not None:
+            found.append(ChampionsTag(model.name, champions))
+    return tuple(found)
+
+
+def _status(
+    key: Key,
+    digest: str | None,
+    rejected: Mapping[Key, str],
+    waiting: Mapping[Key, str],
+    tags: Mapping[str, str],
+    *,
+    wanted: bool,
+) -> dict[str, str | None] | None:
+    """The three tags as they should be; None leaves them as they are."""
+    if key in rejected:
+        return {STATUS_TAG: REJECTED, REASON_TAG: rejected[key][:MAX_REASON]}
+    if digest is not None:
+        return {STATUS_TAG: READY, DIGEST_TAG: digest, REASON_TAG: None}
+    if key in waiting:
+        return {STATUS_TAG: WAITING, REASON_TAG: waiting[key][:MAX_REASON]}
+    if not wanted and tags.get(STATUS_TAG) in (READY, WAITING):
+        return {STATUS_TAG: RETIRED, REASON_TAG: None}
+    return None
+
+
+def _digest(model: ServedModel | None, number: int) -> str | None:
+    version = model.version(number) if model else None
+    return version.digest if version else None
+
+
+def _champions(model: RegisteredModel, desired: Desired, now: ServedModel | None) -> str | None:
+    """The tag's new value once the registry's champion is the one that is served."""
+    wanted = desired.get(model.name)
+    if wanted is None or now is None:
+        return None
+    champion = wanted.aliases.get("champion")
+    if champion is None or now.aliases.get("champion") != champion or wanted.champions[:1] == (champion,):
+        return None
+    return ",".join(map(str, with_champion(wanted.champions, champion)))
