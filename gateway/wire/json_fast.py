@@ -62,7 +62,7 @@ class _Reader:
             return _texts(value)
         if isinstance(value, simdjson.Object):
             raise _Unusual
-        return value
+        return float(value) if type(value) is int else value
 
     def _items(self, items: Any) -> list[Any]:
         if not isinstance(items, simdjson.Array) or len(items) > _MOST_PARTS:

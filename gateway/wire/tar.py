@@ -14,6 +14,7 @@ MAX_ENTRIES = 4096
 _FIELD = "archive"
 _BLOCK = 512
 _MAX_NAME_BYTES = 4096
+_MAX_PAX_BYTES, _MAX_PAX_RECORDS = 8192, 32
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -96,7 +97,9 @@ def _extension(kind: bytes, content: memoryview) -> str | None:
 
 def _pax_records(content: bytes) -> list[tuple[bytes, bytes]]:
     """`length key=value\\n`, where length counts the whole record."""
-    records = []
+    if len(content) > _MAX_PAX_BYTES:
+        raise _bad(f"has an extended header of {len(content):,} bytes; at most {_MAX_PAX_BYTES:,} are allowed")
+    records: list[tuple[bytes, bytes]] = []
     position = 0
     while position < len(content):
         space = content.find(b" ", position, position + 12)
@@ -105,6 +108,8 @@ def _pax_records(content: bytes) -> list[tuple[bytes, bytes]]:
         key, equals, value = content[space + 1 : end - 1].partition(b"=")
         if not space < end - 1 < len(content) or content[end - 1 : end] != b"\n" or not equals:
             raise _bad("has a malformed extended header")
+        if len(records) == _MAX_PAX_RECORDS:
+            raise _bad(f"has an extended header with more than {_MAX_PAX_RECORDS} records")
         records.append((key, value))
         position = end
     return records
