@@ -51,7 +51,16 @@ SYNC = frozenset(
     }
 )
 
-STACK: frozenset[str] = frozenset()
+STACK = frozenset(
+    {
+        "FIXGATE_DEMO",
+        "FIXGATE_MLFLOW_PORT",
+        "FIXGATE_REDIS_PORT",
+        "FIXGATE_TRITON_GRPC_PORT",
+        "FIXGATE_TRITON_HTTP_PORT",
+        "FIXGATE_TRITON_METRICS_PORT",
+    }
+)
 
 KNOWN = SHARED | GATEWAY | SYNC | STACK
 

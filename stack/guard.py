@@ -21,7 +21,7 @@ class Guard:
 
     def __init__(self, inherit: tuple[int, ...] = ()) -> None:
         reading, self._pipe = os.pipe()
-        command = [sys.executable, "-m", "stack.guard"]
+        command = [sys.executable, "-P", "-m", "stack.guard"]
         self._process = subprocess.Popen(command, stdin=reading, pass_fds=inherit, start_new_session=True)
         os.close(reading)
 

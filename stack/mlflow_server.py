@@ -28,7 +28,7 @@ def mlflow_part(home: Path, port: int) -> Part:
     return Part(
         name="mlflow",
         command=(
-            *(sys.executable, "-m", "mlflow", "server"),
+            *(sys.executable, "-P", "-m", "mlflow", "server"),
             *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
             *("--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")),
             *("--host", LOOPBACK, "--port", str(port), "--workers", "1"),

@@ -31,9 +31,9 @@ class Part:
     stop_timeout_s: float = 10.0
 
 
-def http_ok(port: int, path: str) -> bool:
-    """Whether a GET on loopback is answered with 200 within a second."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1.0)
+def http_ok(port: int, path: str, host: str = LOOPBACK) -> bool:
+    """Whether a GET is answered with 200 within a second."""
+    connection = http.client.HTTPConnection(host, port, timeout=1.0)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == http.client.OK

@@ -1,0 +1,61 @@
+"""The `fixgate` command. Subcommands import what they need when they run: each plane installs alone."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.up import up
+
+# One function per subcommand; its name is the subcommand's, its docstring the help text.
+COMMANDS = (up,)
+
+EXTRAS = {
+    "gateway": ("aiohttp", "blake3", "orjson", "prometheus_client", "pyproj", "simdjson", "scipy", "uvloop"),
+    "sync": ("mlflow", "onnx", "onnxruntime", "redis", "tritonclient"),
+}
+"""Extra to the packages that come with it, to tell which one a missing package is in."""
+
+app = typer.Typer(
+    name="fixgate",
+    help="RF localisation models from an MLflow registry to production: IQ in, position and uncertainty out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in COMMANDS:
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fixgate {version('fixgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a package that is not installed is a message, not a traceback."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        extra = next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+        if extra is None:
+            raise
+        Console(stderr=True).print(
+            f"fixgate: this needs {package}, which is not installed: pip install 'fixgate\\[{extra}]'",
+            style="red",
+        )
+        sys.exit(1)
