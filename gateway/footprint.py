@@ -21,6 +21,7 @@ MAX_SEMI_MAJOR_M = 10_000_000.0  # beyond it both poles may be inside, and the o
 MIN_SEMI_MINOR_M = 0.01  # below it the ring's two sides meet at 9 decimals (0.1 mm)
 STEPS = 64
 PARAMETERS: Array = np.arange(STEPS) * (2 * math.pi / STEPS)
+_CLOSED: Array = np.append(PARAMETERS, 0.0)
 DECIMALS = 9
 MAX_STEP_DEG = 5.0
 # A straight edge on the map may stray from the straight edge on the tangent plane by this share of an axis.
@@ -57,24 +58,25 @@ def footprint(fix: Fix, ellipse: Ellipse[float]) -> Footprint:
 
 def footprints(fixes: Sequence[Fix], ellipses: Ellipse[Array]) -> list[Footprint | NoFootprint]:
     """The outlines of many ellipses, (N,) axes in metres, in one call of the geodesic library."""
-    latitude = np.array([fix.latitude for fix in fixes])
-    longitude = np.array([fix.longitude for fix in fixes])
+    latitude, longitude = np.array([(fix.latitude, fix.longitude) for fix in fixes]).reshape(-1, 2).T
     lats, lons = geodesy.destinations(
-        latitude[:, np.newaxis], longitude[:, np.newaxis], *outline(ellipses, PARAMETERS)
+        latitude[:, np.newaxis], longitude[:, np.newaxis], *outline(ellipses, _CLOSED)
     )
-    steps = np.abs(_wrapped(np.diff(lons, axis=1, append=lons[:, :1])))
-    plain = (steps.max(axis=1) <= MAX_STEP_DEG) & (np.abs(longitude) + np.ptp(lons, axis=1) < 180)
+    west, east, south, north = lons.min(axis=1), lons.max(axis=1), lats.min(axis=1), lats.max(axis=1)
+    plain = (np.abs(np.diff(lons, axis=1)).max(axis=1) <= MAX_STEP_DEG) & (
+        np.abs(longitude) + east - west < 180
+    )
     plain &= (90 - np.abs(latitude)) * _METRES_PER_DEGREE > ellipses.semi_major_m
     longest = ellipses.semi_major_m * (2 * math.pi / STEPS)
-    plain &= longest**2 / (4 * _RADIUS_M) * np.tan(np.radians(np.abs(lats).max(axis=1))) <= _may_stray(
-        ellipses
-    )
-    rings = np.round(np.stack([lons, lats], axis=-1), DECIMALS)
-    rings = np.concatenate([rings, rings[:, :1]], axis=1)
-    boxes = np.concatenate([rings.min(axis=1), rings.max(axis=1)], axis=1).tolist()
+    steepest = np.tan(np.radians(np.maximum(-south, north)))
+    plain &= longest**2 / (4 * _RADIUS_M) * steepest <= _may_stray(ellipses)
+    rings = np.stack([lons, lats], axis=-1).round(DECIMALS)
+    boxes = np.stack([west, south, east, north], axis=-1).round(DECIMALS).tolist()
     return [
         _unfit(ellipse) or (Footprint((ring,), tuple(box)) if simple else _general(fix, ellipse))
-        for fix, ellipse, ring, box, simple in zip(fixes, each(ellipses), rings, boxes, plain, strict=True)
+        for fix, ellipse, ring, box, simple in zip(
+            fixes, each(ellipses), rings, boxes, plain.tolist(), strict=True
+        )
     ]
 
 

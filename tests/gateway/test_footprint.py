@@ -67,7 +67,7 @@ latitudes = st.one_of(st.floats(-90, 90), near_pole, st.sampled_from([-90.0, 0.0
 longitudes = st.one_of(st.floats(-180, 179.999), near_cut, st.sampled_from([-180.0, 0.0, 90.0]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(latitudes, longitudes, ellipses())
 @example(0.0, 0.0, Ellipse(1e7, 1e7, 0.0))
 @example(0.0, -180.0, Ellipse(1e7, 1.0, 90.0))
@@ -78,7 +78,7 @@ def test_every_outline_is_valid(latitude: float, longitude: float, ellipse: Elli
     assert_valid(footprint(place(latitude, longitude), ellipse))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     latitudes,
     longitudes,
@@ -99,7 +99,7 @@ def test_inside_the_outline_is_inside_the_mahalanobis_distance_up_to_5000_km(
         seen = offset(latitude, longitude, float(lats[0]), float(lons[0]))
         if math.hypot(*seen) < 9e6 and not 0.97 < distance < 1.02:
             assert mahalanobis(ellipse, *seen) == pytest.approx(distance, rel=1e-3)
-            assert polygons.contains(Point(lons[0], lats[0])) == (distance < 1)
+            assert polygons.covers(Point(lons[0], lats[0])) == (distance < 1)
 
 
 @pytest.mark.parametrize("major", [10.0, 1e3, 1e5, 1e6, 5e6, 1e7])
@@ -207,7 +207,7 @@ def test_an_ellipse_too_large_or_too_thin_to_draw_says_so(major: float, minor: f
         drawn(45.0, 7.0, major, minor, 0.0)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(latitudes, longitudes, ellipses()), min_size=1, max_size=6))
 def test_many_at_once_are_what_each_is_alone(cases: list[tuple[float, float, Ellipse[float]]]) -> None:
     fixes = [place(latitude, longitude) for latitude, longitude, _ in cases]
