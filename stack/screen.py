@@ -122,6 +122,8 @@ class LiveTable:
 
     def _draw(self) -> Group:
         table = Table(box=None, pad_edge=False, show_header=False)
+        for _ in ("part", "state", "where", "detail"):
+            table.add_column(no_wrap=True, overflow="ellipsis")
         for name, event in self._events.items():
             state = Text(event.state, STYLES[event.state])
             table.add_row(Text(name, "bold"), state, Text(self._addresses[name]), Text(event.detail, "dim"))

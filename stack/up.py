@@ -112,7 +112,7 @@ def _announcement(options: Options) -> str:
 def _addresses(options: Options, made: list[Part]) -> dict[str, str]:
     shown = {part.name: part.address for part in made}
     if "triton" in shown:
-        shown["triton"] += f"  (gRPC {options.triton_grpc_port}, metrics {options.triton_metrics_port})"
+        shown["triton"] += f", gRPC {options.triton_grpc_port}"
     return shown
 
 

@@ -1,0 +1,67 @@
+"""Our own Triton."""
+
+import ctypes
+import importlib.util
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from stack import triton_server
+from stack.part import CannotStart, http_ok
+from stack.triton_server import TritonPorts, triton_part
+from tests.launch import Triton
+
+PORTS = TritonPorts(8000, 8001, 8002)
+
+
+def test_it_lives_and_measures(triton: Triton) -> None:
+    http, metrics = (int(address.rpartition(":")[2]) for address in (triton.http, triton.metrics))
+    assert http_ok(http, "/v2/health/live")
+    assert http_ok(metrics, "/metrics")
+
+
+def test_every_port_and_the_repository_are_as_asked(tmp_path: Path) -> None:
+    command = triton_part(tmp_path, tmp_path / "models", TritonPorts(1, 2, 3)).command
+    assert {"--http-port=1", "--grpc-port=2", "--metrics-port=3"} <= set(command)
+    assert f"--model-repository={tmp_path / 'models'}" in command
+    assert (tmp_path / "models").is_dir()
+
+
+def test_backends_are_assembled_anew_over_old_ones(tmp_path: Path) -> None:
+    model = tmp_path / "triton" / "backends" / "onnxruntime" / "model.py"
+    triton_part(tmp_path, tmp_path / "models", PORTS)
+    model.write_text("of another release")
+    triton_part(tmp_path, tmp_path / "models", PORTS)
+    assert model.read_text() == triton_server.BACKEND.read_text()
+    assert not list(tmp_path.rglob("*.new"))
+
+
+def test_without_the_wheel_the_user_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(CannotStart, match=r"fixgate\[stack\]"):
+        triton_part(tmp_path, tmp_path / "models", PORTS)
+
+
+def test_without_a_shared_libpython_the_user_is_told_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda _: str(tmp_path))
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    with pytest.raises(CannotStart, match=r"libpython3\.\d+\.so\.1\.0.*apt install libpython3"):
+        triton_part(tmp_path, tmp_path / "models", PORTS)
+
+
+def test_libpython_that_the_linker_finds_needs_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda _: str(tmp_path))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: None)
+    searched = triton_part(tmp_path, tmp_path / "models", PORTS).environment["LD_LIBRARY_PATH"]
+    assert searched is not None
+    assert str(tmp_path) not in searched.split(":")
