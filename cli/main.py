@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.register import register
+from cli.status import status
+from cli.sync import sync
 from cli.up import up
 
 # One function per subcommand; its name is the subcommand's, its docstring the help text.
-COMMANDS = (up,)
+COMMANDS = (up, register, status, sync)
 
 EXTRAS = {
     "gateway": ("aiohttp", "blake3", "orjson", "prometheus_client", "pyproj", "simdjson", "scipy", "uvloop"),
-    "sync": ("mlflow", "onnx", "onnxruntime", "redis", "tritonclient"),
+    "sync": ("mlflow", "pandas", "onnx", "onnxruntime", "redis", "tritonclient"),
 }
 """Extra to the packages that come with it, to tell which one a missing package is in."""
 

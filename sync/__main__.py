@@ -9,28 +9,31 @@ from sync import config as configuration
 from sync.errors import Misconfigured
 
 
-def main() -> int:
-    """Run until SIGTERM or SIGINT; SIGHUP asks for a pass now. Status 2: an option is wrong."""
+def main(*, once: bool = False) -> int:
+    """Run until SIGTERM or SIGINT; SIGHUP asks for a pass now. With `once`, until nothing is left to do.
+
+    Status 0: well; 1: with `once`, something is refused or does not answer; 2: an option is wrong.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     try:
         config = configuration.from_env()
         for name in configuration.unknown_names(os.environ):
             logging.getLogger("sync").warning("%s is no option of fixgate: ignored", name)
-        return _run(config)
+        return _run(config, once=once)
     except Misconfigured as error:
         sys.stderr.write(f"fixgate sync: {error}\n")
         return 2
 
 
-def _run(config: configuration.Config) -> int:
+def _run(config: configuration.Config, *, once: bool) -> int:
     # Imported late, so that a wrong option is reported at once: mlflow takes seconds.
-    from sync.service import Service
+    from sync.service import Service  # noqa: PLC0415
 
     service = Service(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.bell.stop())
     signal.signal(signal.SIGHUP, lambda *_: service.bell.ring())
-    return service.run()
+    return service.run(once=once)
 
 
 if __name__ == "__main__":

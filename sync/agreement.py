@@ -96,8 +96,10 @@ def _check_input(contract: ModelContract, inputs: Mapping[str, TensorSpec]) -> N
         raise Refused("contract", f"input.tensor: {tensor!r} is {spec.datatype}, must be FP32")
     wanted = expected_shape(contract)
     if wanted is not None and not _fits(spec.shape, wanted):
-        raise Refused("contract", f"input: the contract gives {tensor!r} {_shape_of(wanted)}, the graph wants "
-                      f"{_shape(spec)}")  # fmt: skip
+        raise Refused(
+            "contract",
+            f"input: the contract gives {tensor!r} {_shape_of(wanted)}, the graph wants {_shape(spec)}",
+        )
 
 
 def expected_shape(contract: ModelContract) -> tuple[int, ...] | None:
@@ -129,13 +131,16 @@ def compatible(
                 found = offered.get(spec.name)
                 raise Refused(
                     "interface",
-                    f"{kind} {spec.name!r} is {_spec(found) if found else 'not there'}, but the versions already "
-                    f"served have {_spec(spec)}. Triton has one config for all versions of a model: register "
-                    "this one under another name, or take every other version out of service first",
+                    f"{kind} {spec.name!r} is {_spec(found) if found else 'not there'}, but the versions "
+                    f"already served have {_spec(spec)}. Triton has one config for all versions of a model: "
+                    "register this one under another name, or take every other version out of service first",
                 )
     if len(inputs) != len(served[0]):
-        raise Refused("interface", f"the graph has inputs {[one.name for one in inputs]}, the versions already "
-                      f"served have {[one.name for one in served[0]]}; register it under another name")  # fmt: skip
+        raise Refused(
+            "interface",
+            f"the graph has inputs {[one.name for one in inputs]}, the versions already served have "
+            f"{[one.name for one in served[0]]}; register it under another name",
+        )
 
 
 def _fits(graph: tuple[int, ...], wanted: tuple[int, ...]) -> bool:

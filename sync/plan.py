@@ -119,8 +119,8 @@ def _advance(model: WantedModel, live: Live, situation: Situation) -> Iterator[A
 def _obvious_fault(name: str, live: Live) -> tuple[Fault, str] | None:
     if not safe_name(name):
         return "name", (
-            f"the model's name {name!r} cannot be a folder's: letters, digits, '.', '_' and '-' only, at most 200, "
-            "the first a letter or digit; register it under another name"
+            f"the model's name {name!r} cannot be a folder's: letters, digits, '.', '_' and '-' only, at "
+            "most 200, the first a letter or digit; register it under another name"
         )
     if name in live.foreign:
         return "name", f"the model repository has a folder {name!r} that fixgate did not make; move it away"

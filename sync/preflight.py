@@ -66,9 +66,8 @@ def run(task: Task) -> Finding:
     environment |= {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": str(task.threads)}
     with log.open("wb") as sink:
         child = subprocess.Popen(
-            [sys.executable, "-m", "sync.preflight_child"],
+            [sys.executable, "-P", "-m", "sync.preflight_child"],
             stdin=subprocess.PIPE, stdout=sink, stderr=sink, env=environment, start_new_session=True,
-            cwd=Path(__file__).parent.parent,
         )  # fmt: skip
         try:
             child.communicate(msgspec.json.encode(task), timeout=task.timeout_s + GRACE_S)

@@ -76,7 +76,7 @@ def _preflight(task: Task) -> Finding:
     inputs, outputs = _fixed(contract, inputs, outputs)
     if task.served is not None:
         agreement.compatible(task.served, inputs, outputs)
-    runner = _Runner(session, contract, inputs[0], tuple(one.name for one in outputs), task)
+    runner = _Runner(session, contract, inputs[0], tuple(one.name for one in outputs), task.max_batch_size)
     rows, answers = runner.proof(_example(task, inputs[0]))
     _compare_expected(task, rows, answers)
     np.savez(
@@ -121,8 +121,11 @@ def _spec(node: Any, kind: str) -> TensorSpec:
     if datatype is None:
         raise Refused("contract", f"{kind} {node.name!r} is a {node.type}, which Triton cannot carry")
     if not _batched(node):
-        raise Refused("batch", f"{kind} {node.name!r} has shape {node.shape}: its first axis must be a dynamic batch "
-                      "axis; export the model with one (dynamic_axes)")  # fmt: skip
+        raise Refused(
+            "batch",
+            f"{kind} {node.name!r} has shape {node.shape}: its first axis must be a dynamic batch axis; "
+            "export the model with one (dynamic_axes)",
+        )
     return TensorSpec(
         node.name, datatype, tuple(size if isinstance(size, int) else -1 for size in node.shape[1:])
     )
@@ -148,17 +151,21 @@ class _Runner:
     """Runs the model on one input tensor and checks every answer."""
 
     def __init__(
-        self, session: ort.InferenceSession, contract: ModelContract, spec: TensorSpec, outputs: tuple[str, ...], task: Task
-    ) -> None:  # fmt: skip
+        self,
+        session: ort.InferenceSession,
+        contract: ModelContract,
+        spec: TensorSpec,
+        outputs: tuple[str, ...],
+        max_batch_size: int,
+    ) -> None:
         self._session = session
         self._contract = contract
         self._spec = spec
         self._outputs = outputs
-        self._max_batch = task.max_batch_size
-        self._task = task
+        self._max_batch = max_batch_size
 
     def proof(self, example: Array | None) -> tuple[Array, dict[str, Array]]:
-        """Rows and their answers, after: finite on zeros, noise and the example; a batch equals its singles."""
+        """Rows and their answers, once: finite on zeros, noise and example; a batch equals its singles."""
         shape = self._shape(example)
         noise = np.random.default_rng(0).standard_normal((PROOF_ROWS, *shape)).astype(np.float32)
         named = [("zeros", np.zeros((1, *shape), np.float32)), ("noise", noise)]
@@ -224,8 +231,11 @@ class _Runner:
                 raise Refused("batch", f"output {name!r} of a batch of {size} has shape {batch[name].shape}")
             if not _close(batch[name], wanted):
                 worst = float(np.max(np.abs(batch[name].astype(np.float64) - wanted)))
-                raise Refused("batch", f"output {name!r} of a batch of {size} differs from its rows run one by one "
-                              f"by up to {worst:.3g} (limit {TOLERANCE:g}): rows must not depend on each other")  # fmt: skip
+                raise Refused(
+                    "batch",
+                    f"output {name!r} of a batch of {size} differs from its rows run one by one by up to "
+                    f"{worst:.3g} (limit {TOLERANCE:g}): rows must not depend on each other",
+                )
 
 
 def _example(task: Task, spec: TensorSpec) -> Array | None:

@@ -32,10 +32,11 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a pass saw. `settled`: nothing is under way and nothing is left to do."""
+    """What a pass saw. `idle`: nothing can be done now; `settled`: and nothing waits for another try."""
 
     seen: Observation
     duration_s: float
+    idle: bool
     settled: bool
     changed: bool
     resting: Mapping[Key, str] = field(default_factory=dict)
@@ -73,15 +74,17 @@ class Reconciler:
         situation = self._situation(seen)
         draft = self._draft(seen, situation)
         changed = self._publish_catalogue(seen, draft)
-        settled = False
+        idle = settled = False
         if seen.fresh:
             self.work.quarantine.keep(_refused_identities(self.work.quarantine.identities, seen))
-            actions = plan(seen.desired, seen.live, self._served_now(seen, situation))
+            situation = self._served_now(seen, situation)
+            actions = plan(seen.desired, seen.live, situation)
             self.work.act(actions, seen)
             seen = self._write_back(seen, draft.faults)
-            settled = not (actions or changed or self.work.jobs.busy or self.work.progress.resting)
+            idle = not (changed or self.work.jobs.busy or _ahead(seen, situation))
+            settled = idle and not self.work.progress.resting
         resting = {key: rest.reason for key, rest in self.work.progress.resting.items()}
-        return Report(seen, time.monotonic() - started, settled, changed, resting)
+        return Report(seen, time.monotonic() - started, idle, settled, changed, resting)
 
     def _observe(self) -> Observation:
         problems: list[str] = []
@@ -185,6 +188,12 @@ class Reconciler:
             self._no_writes_until = seen.now + WRITE_AGAIN_S
             return replace(seen, problems=(*seen.problems, str(error)))
         return seen
+
+
+def _ahead(seen: Observation, situation: Situation) -> bool:
+    """Whether something is to be done now, or once the versions that are let go are drained."""
+    standing = observation.standing_keys(seen.live)
+    return bool(plan(seen.desired, seen.live, replace(situation, drained=standing)))
 
 
 def _refused_identities(refused: Iterable[Key], seen: Observation) -> dict[Key, str]:

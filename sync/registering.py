@@ -70,8 +70,10 @@ def register(order: Order, uri: str) -> Registered:
         RegistryUnavailable: MLflow does not answer or refuses.
     """
     if not desired.safe_name(order.name):
-        raise Refused("name", f"name {order.name!r}: letters, digits, '.', '_' and '-', at most 200 of them, the "
-                      "first a letter or digit")  # fmt: skip
+        raise Refused(
+            "name",
+            f"name {order.name!r}: letters, digits, '.', '_', '-', at most 200, the first a letter or digit",
+        )
     with tempfile.TemporaryDirectory(prefix="fixgate-register-") as scratch:
         folder = Path(scratch)
         finding, rows, answers = _prove(order, folder)

@@ -193,8 +193,8 @@ class Repository:
 
     def _other_mount(self) -> Misconfigured:
         return Misconfigured(
-            f"FIXGATE_STAGING: {self.staging} and the model repository {self.root} are on different mounts, so "
-            "publishing could not be one rename; name a folder beside the repository"
+            f"FIXGATE_STAGING: {self.staging} and the model repository {self.root} are on different mounts, "
+            "so publishing could not be one rename; name a folder beside the repository"
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sync.api import make_app
 from sync.assembly import make_watch
 from sync.config import Config
-from sync.errors import RepositoryUnavailable
+from sync.errors import Misconfigured, RepositoryUnavailable
 from sync.lock import Lock
 from sync.server import Server
 from sync.watch import Bell, Watch
@@ -24,28 +24,27 @@ class Service:
     config: Config
     bell: Bell = field(default_factory=Bell)
 
-    def run(self) -> int:
-        """Run until stopped; the process's exit status."""
+    def run(self, *, once: bool = False) -> int:
+        """Run until stopped (with `once`, until nothing is left to do); the process's exit status."""
         watch = make_watch(self.config, self.bell)
         server = Server(make_app(watch), self.config.sync_host, self.config.sync_port)
         try:
             server.start()
         except OSError as error:
-            log.error("port %d: %s (FIXGATE_SYNC_PORT)", self.config.sync_port, error.strerror)
-            return 1
+            raise Misconfigured(f"FIXGATE_SYNC_PORT: {self.config.sync_port}: {error.strerror}") from error
         lock = Lock(self.config.model_repository, self.config.staging_folder)
         try:
-            if self._start(watch, lock):
-                watch.run()
+            if self._start(watch, lock, once=once):
+                watch.run(once=once)
         finally:
             watch.reconciler.work.jobs.close()
             server.stop()
             watch.reconciler.feed.close()
             lock.release()
-        return 0
+        return 0 if not once or _well(watch) else 1
 
-    def _start(self, watch: Watch, lock: Lock) -> bool:
-        """Wait for the lock and for a repository that can be written; False when stopped meanwhile."""
+    def _start(self, watch: Watch, lock: Lock, *, once: bool) -> bool:
+        """Wait for the lock and a writable repository; False when stopped or, once, when not had."""
         said = ""
         while not self.bell.stopped:
             try:
@@ -60,5 +59,13 @@ class Service:
             if problem != said:
                 log.warning("%s", problem)
                 said = problem
+            if once:
+                return False
             self.bell.pause(LOCK_EVERY_S)
         return False
+
+
+def _well(watch: Watch) -> bool:
+    """Whether everything the registry wants is served."""
+    last = watch.last
+    return last is not None and last.settled and not watch.reconciler.work.quarantine.refusals

@@ -5,7 +5,7 @@ These are steps 1 to 3 of publishing; nothing here touches the repository.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -50,30 +50,32 @@ class Staged:
     settings: Settings
 
 
-def stage(
-    source: Source,
-    wanted: WantedVersion,
-    model_tags: dict[str, str],
-    folder: Path,
-    *,
-    settings: Settings,
-    served: Interface | None,
-    limits: Limits,
-    progress: Callable[[int, int], None],
-) -> Staged:
-    """Download a version into `folder`, prove it, lay it out.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be made ready, and the terms: the model's tags and settings, the interface of the versions
+    already served, what preflight may use."""
+
+    wanted: WantedVersion
+    model_tags: Mapping[str, str]
+    settings: Settings
+    served: Interface | None
+    limits: Limits
+
+
+def stage(source: Source, order: Order, folder: Path, progress: Callable[[int, int], None]) -> Staged:
+    """Download a version into `folder`, prove it, lay it out; on failure the folder is gone again.
 
     Raises:
         Refused: the version's own fault.
         RegistryUnavailable, RepositoryUnavailable: not now.
     """
-    version = wanted.version
+    version = order.wanted.version
     files = folder / "artifacts"
     try:
         files.mkdir(parents=True)
         source.download(version, files, _watching_space(folder, progress))
         package = mlmodel.read(files)
-        finding = _prove(files, package, wanted, model_tags, folder, settings, served, limits)
+        finding = _prove(files, package, order, folder)
         target = _lay_out(files, package, finding, folder)
         built = _record(target, package, finding, version, source.run_metrics(version.run_id))
         (target / record.NAME).write_bytes(record.dump(built))
@@ -84,7 +86,7 @@ def stage(
     except SyncError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Staged(target, built, settings)
+    return Staged(target, built, order.settings)
 
 
 def _watching_space(folder: Path, progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
@@ -99,30 +101,21 @@ def _watching_space(folder: Path, progress: Callable[[int, int], None]) -> Calla
     return watch
 
 
-def _prove(
-    files: Path,
-    package: mlmodel.Package,
-    wanted: WantedVersion,
-    model_tags: dict[str, str],
-    folder: Path,
-    settings: Settings,
-    served: Interface | None,
-    limits: Limits,
-) -> Finding:
+def _prove(files: Path, package: mlmodel.Package, order: Order, folder: Path) -> Finding:
     size = sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
     return preflight.run(
         Task(
             model=str(files / package.model_file),
             result=str(folder / "finding.json"),
             proof=str(folder / record.PROOF),
-            max_batch_size=settings.max_batch_size,
-            threads=settings.threads,
-            memory_bytes=preflight.memory_limit(limits.memory_mb, size),
-            timeout_s=limits.timeout_s,
-            version_tags=dict(wanted.version.tags),
-            model_tags=model_tags,
+            max_batch_size=order.settings.max_batch_size,
+            threads=order.settings.threads,
+            memory_bytes=preflight.memory_limit(order.limits.memory_mb, size),
+            timeout_s=order.limits.timeout_s,
+            version_tags=dict(order.wanted.version.tags),
+            model_tags=dict(order.model_tags),
             metadata_contract=package.contract,
-            served=served,
+            served=order.served,
             example=str(files / package.example) if package.example else None,
             expected=str(files / package.expected) if package.expected else None,
         )

@@ -1,11 +1,12 @@
 """The status document (pure): what the last pass saw, for `fixgate status` and for machines."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from contract.catalog import Catalog, ServedModel
-from sync.observation import Observation, served_models
+from sync.observation import Observation, served_models, standing_keys
 from sync.plan import Key
 from sync.quarantine import Refusal
 from sync.reconcile import Report
@@ -60,12 +61,11 @@ def describe(
         return Status(catalogue_revision=catalog.revision if catalog else None)
     seen = report.seen
     refused = {(one.model, one.version): f"{one.fault}: {one.reason}" for one in refusals}
-    names = sorted({*seen.desired, *seen.live.models, *served_models(catalog), *(key[0] for key in refused)})
+    served = served_models(catalog)
+    view = _View(seen, served, refused, report.resting, downloads)
+    names = sorted({*seen.desired, *seen.live.models, *served, *(name for name, _ in refused)})
     return Status(
-        models=tuple(
-            _model(name, seen, served_models(catalog).get(name), refused, report.resting, downloads)
-            for name in names
-        ),
+        models=tuple(view.model(name) for name in names),
         last_pass=seen.now,
         last_success=last_success,
         pass_duration_s=round(report.duration_s, 4),
@@ -77,72 +77,57 @@ def describe(
     )
 
 
-def _model(
-    name: str,
-    seen: Observation,
-    served: ServedModel | None,
-    refused: Mapping[Key, str],
-    resting: Mapping[Key, str],
-    downloads: Mapping[Key, tuple[int, int]],
-) -> ModelStatus:
-    wanted = seen.desired[name].versions if name in seen.desired else {}
-    live = seen.live.models.get(name)
-    numbers = {*wanted, *(live.versions if live else ()), *(key[1] for key in refused if key[0] == name)}
-    versions = []
-    for number in sorted(numbers):
-        key = (name, number)
-        entry = served.version(number) if served else None
-        record = live.versions.get(number) if live else None
-        versions.append(
-            VersionStatus(
-                version=number,
-                state=_state(
-                    key,
-                    wanted=number in wanted,
-                    served=entry is not None,
-                    live=live is not None and number in live.versions,
-                    refused=refused,
-                    resting=resting,
-                ),  # fmt: skip
-                wanted_by=wanted[number].reasons if number in wanted else (),
-                aliases=tuple(alias for alias, to in served.aliases.items() if to == number)
-                if served
-                else (),
-                ready={
-                    address: key in states and states[key].ready
-                    for address, states in seen.states.items()
-                    if states is not None
-                },
-                digest=entry.digest if entry else record.digest if record else None,
-                served_since=entry.served_since if entry else None,
-                reason=refused.get(key) or resting.get(key),
-                downloaded=downloads.get(key),
-            )
+@dataclass(frozen=True, slots=True)
+class _View:
+    seen: Observation
+    served: Mapping[str, ServedModel]
+    refused: Mapping[Key, str]
+    resting: Mapping[Key, str]
+    downloads: Mapping[Key, tuple[int, int]]
+
+    def model(self, name: str) -> ModelStatus:
+        wanted, live, served = (
+            self.seen.desired.get(name),
+            self.seen.live.models.get(name),
+            self.served.get(name),
         )
-    return ModelStatus(
-        name=name,
-        aliases=served.aliases if served else {},
-        versions=tuple(versions),
-        previous_champion=served.previous_champion if served else None,
-    )
+        numbers = {number for model, number in self.refused if model == name}
+        numbers |= {*(wanted.versions if wanted else ()), *(live.versions if live else ())}
+        return ModelStatus(
+            name=name,
+            aliases=served.aliases if served else {},
+            versions=tuple(self._version(name, number) for number in sorted(numbers)),
+            previous_champion=served.previous_champion if served else None,
+        )
 
+    def _version(self, name: str, number: int) -> VersionStatus:
+        key = (name, number)
+        wanted, served = self.seen.desired.get(name), self.served.get(name)
+        reasons = wanted.versions[number].reasons if wanted and number in wanted.versions else ()
+        entry = served.version(number) if served else None
+        aliases = served.aliases.items() if served else ()
+        return VersionStatus(
+            version=number,
+            state="served" if entry else self._state(key, wanted=bool(reasons)),
+            wanted_by=reasons,
+            aliases=tuple(alias for alias, to in aliases if to == number),
+            ready={
+                address: key in states and states[key].ready
+                for address, states in self.seen.states.items()
+                if states is not None
+            },
+            digest=entry.digest if entry else None,
+            served_since=entry.served_since if entry else None,
+            reason=self.refused.get(key) or self.resting.get(key),
+            downloaded=self.downloads.get(key),
+        )
 
-def _state(
-    key: Key,
-    *,
-    wanted: bool,
-    served: bool,
-    live: bool,
-    refused: Mapping[Key, str],
-    resting: Mapping[Key, str],
-) -> str:
-    """One word for where a version stands."""
-    if served:
-        return "served"
-    if key in refused:
-        return "rejected"
-    if key in resting:
-        return "waiting"
-    if not wanted:
-        return "retiring"
-    return "loading" if live else "preparing"
+    def _state(self, key: Key, *, wanted: bool) -> str:
+        """Where a version that is not served stands, in one word."""
+        if key in self.refused:
+            return "rejected"
+        if key in self.resting:
+            return "waiting"
+        if not wanted:
+            return "retiring"
+        return "loading" if key in standing_keys(self.seen.live) else "preparing"

@@ -66,7 +66,7 @@ class Watch:
         while not self.bell.stopped:
             started = time.monotonic()
             report = self._pass()
-            if once and (report is None or not report.seen.fresh or report.settled):
+            if once and (report is None or not report.seen.fresh or report.idle):
                 return
             took = time.monotonic() - started
             self.bell.wait(max(self.poll_s - took, took * LEAST_PAUSE_PER_PASS))

@@ -19,7 +19,7 @@ from sync.progress import Progress
 from sync.publication import Publisher, Stopped, retire
 from sync.quarantine import Quarantine, Refusal
 from sync.record import Record
-from sync.staging import Limits, Source, Staged, stage
+from sync.staging import Limits, Order, Source, Staged, stage
 
 log = logging.getLogger(__name__)
 
@@ -92,17 +92,15 @@ class Work:
             self._refuse(wanted, refused, seen.now)
             return
         log.info("%s version %d: downloading and trying it (%s)", *key, ", ".join(wanted.reasons))
-        work = partial(
-            stage,
-            self.source,
+        order = Order(
             wanted,
-            dict(tags),
-            self.publisher.repository.new_folder("stage"),
-            settings=chosen,
-            served=(current.config.inputs, current.config.outputs) if current and others else None,
-            limits=Limits(self.config.preflight_timeout_s, self.config.preflight_memory_mb),
-            progress=partial(self._note_download, key),
+            tags,
+            chosen,
+            (current.config.inputs, current.config.outputs) if current and others else None,
+            Limits(self.config.preflight_timeout_s, self.config.preflight_memory_mb),
         )
+        folder = self.publisher.repository.new_folder("stage")
+        work = partial(stage, self.source, order, folder, partial(self._note_download, key))
         if key not in self.progress.resting:
             self._begun[key] = Begun(wanted, seen.now)
         self.jobs.start(key, work, publishes=False)
