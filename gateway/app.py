@@ -44,6 +44,8 @@ def make_app(config: Config) -> web.Application:
     for prefix in ("", HEIMDALL):
         for method, path, handle in ROUTES:
             app.router.add_route(method, prefix + path, handle)
+            if method == "GET":
+                app.router.add_route("HEAD", prefix + path, handle)
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         async with running(config) as services:
@@ -55,10 +57,11 @@ def make_app(config: Config) -> web.Application:
 
 
 def make_runner(config: Config) -> web.AppRunner:
-    """The gateway with its server's options: a client that leaves cancels its request."""
+    """The gateway and its server: a client that leaves cancels its request; bodies come as they were sent."""
     return web.AppRunner(
         make_app(config),
         handler_cancellation=True,
+        auto_decompress=False,
         access_log=None,
         shutdown_timeout=config.drain_timeout_s,
     )

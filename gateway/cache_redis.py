@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gateway.circuit import Circuit
@@ -46,13 +47,18 @@ class RedisCache:
         self._circuit = Circuit()
         self._reads: Coalescer[None, bytes, bytes | None] = Coalescer(self._read, in_flight=2)
         self._pending: dict[bytes, bytes] = {}
-        self._written = asyncio.Event()
+        self._handed_over = asyncio.Event()
         self.dropped = 0
 
     @property
     def available(self) -> bool:
         """Whether Redis answered lately, or has not been tried."""
         return not self._circuit.open
+
+    @property
+    def pending(self) -> int:
+        """Writes in hand."""
+        return len(self._pending)
 
     async def get(self, model: str, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         """The values found, within `WAIT_S`."""
@@ -73,15 +79,18 @@ class RedisCache:
                 self.dropped += 1
             else:
                 self._pending[redis_key(model, key)] = value
-        self._written.set()
+        self._handed_over.set()
 
     async def write_behind(self) -> None:
         """Write what is handed over, for ever."""
         while True:
-            await self._written.wait()
-            self._written.clear()
+            await self._handed_over.wait()
             while self._pending:
-                await self._write({key: self._pending.pop(key) for key in list(self._pending)[:BATCH]})
+                batch = dict(islice(self._pending.items(), BATCH))
+                await self._write(batch)
+                for key in batch:
+                    del self._pending[key]
+            self._handed_over.clear()
 
     async def _read(self, _: None, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         try:

@@ -40,6 +40,7 @@ class CatalogFeed:
         self.current: Catalog | None = None
         self.source: Source | None = None
         self.connected = False
+        self._complained = False
 
     def start_from_snapshot(self) -> None:
         """Take the snapshot, if there is a good one."""
@@ -64,9 +65,10 @@ class CatalogFeed:
             try:
                 await self._follow_one_connection()
             except FAILURES as error:
-                if self.connected or self._last_document is None:
-                    log.warning("the catalogue cannot be followed: %s", error or type(error).__name__)
                 self.connected = False
+                if not self._complained:
+                    log.warning("the catalogue cannot be followed: %s", error or type(error).__name__)
+                self._complained = True
                 await asyncio.sleep(RECONNECT_S)
 
     async def _follow_one_connection(self) -> None:
@@ -75,6 +77,7 @@ class CatalogFeed:
             while True:
                 await self._read()
                 self.connected = True
+                self._complained = False
                 await channel.get_message(ignore_subscribe_messages=True, timeout=POLL_S)
 
     async def _read(self) -> None:

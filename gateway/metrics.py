@@ -41,6 +41,13 @@ class Metrics:
             ["model", "version", "cache"],
             registry=self.registry,
         )
+        self._latency = Histogram(
+            "fixgate_prediction_duration_seconds",
+            "From the head of a request to its prediction.",
+            ["model", "version"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self._failures = Counter(
             "fixgate_prediction_failures",
             "Recordings that got no prediction, by class of error.",
@@ -54,7 +61,9 @@ class Metrics:
 
     def answered(self, prediction: Prediction) -> None:
         """One prediction was made."""
-        self._predictions.labels(prediction.model, prediction.version, prediction.cache).inc()
+        model, version = prediction.model, prediction.version
+        self._predictions.labels(model, version, prediction.cache).inc()
+        self._latency.labels(model, version).observe(prediction.inference_time_ms / 1e3)
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         """One was not."""

@@ -22,17 +22,24 @@ PROBLEM = "application/problem+json"
 ELSEWHERE = "other"
 """Route label of requests that no route takes."""
 
+CLIENT_LEFT = 499
+"""What is counted when nobody is there to be answered; nginx's number."""
+
 
 @web.middleware
 async def identify_and_time(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and stopwatch; count it; put both on the answer."""
     watch = request[WATCH] = Stopwatch()
     request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
-    response = await handler(request)
+    status = CLIENT_LEFT
+    try:
+        response = await handler(request)
+        status = response.status
+    finally:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else ELSEWHERE
+        request.app[SERVICES].metrics.request(request.method, route, status, watch.elapsed_ms / 1e3)
     response.headers["X-Request-Id"] = request[REQUEST_ID]
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource else ELSEWHERE
-    request.app[SERVICES].metrics.request(request.method, route, response.status, watch.elapsed_ms / 1e3)
     return response
 
 

@@ -83,7 +83,7 @@ class Predictor:
             finding = self._locator.one(pipeline, canonical, cached=cached, watch=watch)
             found = await _by(deadline, watch, finding)
             if isinstance(found, FixgateError):
-                raise found
+                raise found.with_traceback(None)  # others may be raising it too
         except FixgateError as error:
             self._tally.failed(model.name, pipeline.version.version, error)
             raise
@@ -140,7 +140,14 @@ class Predictor:
         pipeline = self._pipelines.get(place)
         if pipeline is None or pipeline.version is not choice.version:
             pipeline = self._pipelines[place] = Pipeline(model.name, choice.version)
+            self._forget_the_retired()
         return pipeline
+
+    def _forget_the_retired(self) -> None:
+        if catalog := self._catalog():
+            models = catalog.models.values()
+            served = {(model.name, version.version) for model in models for version in model.versions}
+            self._pipelines = {place: one for place, one in self._pipelines.items() if place in served}
 
     def _prediction(
         self, pipeline: Pipeline, request: PredictRequest, found: tuple[Fix, CacheOutcome], watch: Stopwatch

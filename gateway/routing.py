@@ -115,9 +115,10 @@ def shares(model: ServedModel, now: float) -> dict[int, float]:
     if not weights:
         champion = model.aliases.get(CHAMPION)
         return {champion: 1.0} if champion is not None and model.version(champion) else {}
-    largest = max(weights.values())
-    total = sum(weight / largest for weight in weights.values())
-    return {number: weight / largest / total for number, weight in weights.items()}
+    _, exponent = math.frexp(max(weights.values()))  # a power of two scales without rounding
+    scaled = {number: math.ldexp(weight, -exponent) for number, weight in weights.items()}
+    total = sum(scaled.values())
+    return {number: weight / total for number, weight in scaled.items()}
 
 
 def _by_draw(weights: dict[int, float], draw: float) -> int:

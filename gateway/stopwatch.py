@@ -11,7 +11,7 @@ class Stopwatch:
     def __init__(self) -> None:
         self._started = self._since = time.perf_counter()
         self._spent: dict[str, float] = {}
-        self.stage = "parse"
+        self.stage = "read"
 
     def enter(self, stage: str) -> None:
         """The stage before ends here and `stage` begins."""

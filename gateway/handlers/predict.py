@@ -14,6 +14,7 @@ from gateway.prediction import Prediction
 from gateway.services import Services
 from gateway.stopwatch import Stopwatch
 from gateway.wire import geojson
+from gateway.wire.content_encoding import decode
 from gateway.wire.identifier import uuid7
 from gateway.wire.limits import Limits
 from gateway.wire.problem import problem
@@ -21,9 +22,10 @@ from gateway.wire.request import JSON, Query, parse_batch, parse_predict
 from gateway.wire.response import batch_document, failed_item, prediction_document
 
 T = TypeVar("T")
+Parse = Callable[[str | None, Query, bytes, Limits], T]
 
 OFF_LOOP_BYTES = 256 << 10
-"""Larger bodies are parsed in a thread, so that they hold up nobody else."""
+"""Larger bodies are parsed in a thread."""
 
 
 async def predict(request: web.Request) -> web.Response:
@@ -60,16 +62,19 @@ async def predict_batch(request: web.Request) -> web.Response:
     return _answer(services, watch, document, JSON, good)
 
 
-async def _parsed(
-    services: Services,
-    parse: Callable[[str | None, Query, bytes, Limits], T],
-    request: web.Request,
-    body: bytes,
-) -> T:
-    given = (request.headers.get("Content-Type"), list(request.query.items()), body, services.limits)
-    if len(body) <= OFF_LOOP_BYTES:
-        return parse(*given)
-    return await asyncio.get_running_loop().run_in_executor(services.threads, parse, *given)
+async def _parsed(services: Services, parse: Parse[T], request: web.Request, body: bytes) -> T:
+    """The body decoded and parsed; in a thread when that takes long, so that it holds up nobody else."""
+    request[WATCH].enter("parse")
+    encoding = request.headers.get("Content-Encoding")
+    content_type, query = request.headers.get("Content-Type"), list(request.query.items())
+
+    def read_body() -> T:
+        decoded = decode(encoding, body, services.limits.body_bytes)
+        return parse(content_type, query, decoded, services.limits)
+
+    if encoding is None and len(body) <= OFF_LOOP_BYTES:
+        return read_body()
+    return await asyncio.get_running_loop().run_in_executor(services.threads, read_body)
 
 
 def _document(prediction: Prediction) -> dict[str, Any]:

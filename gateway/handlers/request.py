@@ -4,10 +4,9 @@ import asyncio
 
 from aiohttp import web
 
-from gateway.errors import BodyTimeout, InvalidInput, TooLarge, UnsupportedMedia
+from gateway.errors import BodyTimeout, InvalidInput, TooLarge
 from gateway.routing import Pin
 
-ENCODINGS = frozenset({"identity", "gzip", "deflate"})
 PIN_HEADER = "X-Model-Version"
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 
@@ -68,17 +67,13 @@ def deadline(request: web.Request, default_ms: int, longest_ms: int) -> float:
 
 
 async def body(request: web.Request, until: float, limit: int) -> bytes:
-    """The whole body, decoded.
+    """The whole body as it came.
 
     Raises:
-        UnsupportedMedia: an encoding that is not known.
-        TooLarge: more than `limit` bytes, encoded or decoded.
-        InvalidInput: it does not decode.
+        TooLarge: more than `limit` bytes.
+        InvalidInput: it ends too early.
         BodyTimeout: it did not arrive in time.
     """
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in ENCODINGS:
-        raise UnsupportedMedia(f"must be one of {', '.join(sorted(ENCODINGS))}", field="Content-Encoding")
     if (request.content_length or 0) > limit:
         raise TooLarge(f"{request.content_length:,} bytes; at most {limit:,} are allowed", field="body")
     try:
@@ -87,6 +82,6 @@ async def body(request: web.Request, until: float, limit: int) -> bytes:
     except TimeoutError:
         raise BodyTimeout("the body did not arrive before the request's deadline") from None
     except web.HTTPRequestEntityTooLarge:
-        raise TooLarge(f"more than {limit:,} bytes once decoded, which is the limit", field="body") from None
+        raise TooLarge(f"more than {limit:,} bytes; at most that many are allowed", field="body") from None
     except web.RequestPayloadError as error:
-        raise InvalidInput(f"cannot be decoded as {encoding}", field="body") from error
+        raise InvalidInput("does not end as its headers say", field="body") from error

@@ -1,0 +1,215 @@
+"""Sharing calls: who leaves when, with whom, and who hears of what."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.coalesce import Coalescer
+from tests.gateway.waiting import settle
+
+
+class Upstream:
+    """Records calls and holds each until it is told how it ends."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[int]]] = []
+        self.cancelled: list[list[int]] = []
+        self._gates: list[asyncio.Future[None]] = []
+
+    async def __call__(self, lane: str, items: Sequence[int]) -> list[int]:
+        self.calls.append((lane, list(items)))
+        gate = asyncio.get_running_loop().create_future()
+        self._gates.append(gate)
+        try:
+            await gate
+        except asyncio.CancelledError:
+            self.cancelled.append(list(items))
+            raise
+        return [item * 10 for item in items]
+
+    async def end(self, call: int, error: Exception | None = None) -> None:
+        """Let a call end."""
+        if error:
+            self._gates[call].set_exception(error)
+        else:
+            self._gates[call].set_result(None)
+        await settle()
+
+
+@pytest.fixture
+def upstream() -> Upstream:
+    return Upstream()
+
+
+@pytest.fixture
+def coalescer(upstream: Upstream) -> Coalescer[str, int, int]:
+    return Coalescer(upstream, in_flight=1)
+
+
+def ask(coalescer: Coalescer[str, int, int], item: int, lane: str = "a") -> "asyncio.Task[int]":
+    """One request, under way."""
+    return asyncio.create_task(coalescer.one(lane, item, limit=4))
+
+
+async def test_an_idle_lane_sends_at_once(upstream: Upstream, coalescer: Coalescer[str, int, int]) -> None:
+    asked = ask(coalescer, 1)
+    await settle()
+    assert upstream.calls == [("a", [1])]
+    await upstream.end(0)
+    assert await asked == 10
+
+
+async def test_what_arrives_during_a_call_leaves_together(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    asked = [ask(coalescer, item) for item in (1, 2, 3)]
+    await settle()
+    assert upstream.calls == [("a", [1])]
+    assert coalescer.waiting() == 2
+    await upstream.end(0)
+    assert upstream.calls[1:] == [("a", [2, 3])]
+    await upstream.end(1)
+    assert await asyncio.gather(*asked) == [10, 20, 30]
+
+
+async def test_a_call_carries_no_more_than_the_limit(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    asked = [ask(coalescer, item) for item in range(7)]
+    await settle()
+    for call in range(3):
+        await upstream.end(call)
+    assert [items for _, items in upstream.calls] == [[0], [1, 2, 3, 4], [5, 6]]
+    assert await asyncio.gather(*asked) == [0, 10, 20, 30, 40, 50, 60]
+
+
+async def test_a_group_leaves_in_one_call(upstream: Upstream, coalescer: Coalescer[str, int, int]) -> None:
+    asked = asyncio.create_task(coalescer.many("a", [1, 2, 3], limit=4))
+    await settle()
+    assert upstream.calls == [("a", [1, 2, 3])]
+    await upstream.end(0)
+    assert await asked == [10, 20, 30]
+
+
+async def test_a_limit_below_one_still_sends(upstream: Upstream, coalescer: Coalescer[str, int, int]) -> None:
+    """Triton's max_batch_size is 0 for a model that does not batch."""
+    asked = asyncio.create_task(coalescer.many("a", [1, 2], limit=0))
+    await settle()
+    await upstream.end(0)
+    await upstream.end(1)
+    assert await asked == [10, 20]
+
+
+async def test_lanes_do_not_wait_for_each_other(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    asked = [ask(coalescer, 1, "a"), ask(coalescer, 2, "b")]
+    await settle()
+    assert upstream.calls == [("a", [1]), ("b", [2])]
+    await upstream.end(1)
+    assert await asked[1] == 20
+    await upstream.end(0)
+    assert await asked[0] == 10
+
+
+async def test_no_more_calls_are_under_way_than_allowed(upstream: Upstream) -> None:
+    coalescer: Coalescer[str, int, int] = Coalescer(upstream, in_flight=2)
+    asked = [ask(coalescer, item) for item in range(4)]
+    await settle()
+    assert [items for _, items in upstream.calls] == [[0], [1]]
+    await upstream.end(1)
+    assert [items for _, items in upstream.calls[2:]] == [[2, 3]]
+    await upstream.end(0)
+    await upstream.end(2)
+    assert await asyncio.gather(*asked) == [0, 10, 20, 30]
+
+
+async def test_a_failed_call_fails_its_own_items_only(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    asked = [ask(coalescer, item) for item in (1, 2)]
+    await settle()
+    await upstream.end(0, ValueError("first"))
+    with pytest.raises(ValueError, match="first"):
+        await asked[0]
+    await upstream.end(1)
+    assert await asked[1] == 20
+
+
+async def test_a_failed_call_stands_in_its_items_places(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    asked = asyncio.create_task(coalescer.many("a", [1, 2, 3], limit=2))
+    await settle()
+    error = ValueError("no")
+    await upstream.end(0, error)
+    await upstream.end(1)
+    assert await asked == [error, error, 30]
+
+
+async def test_a_cancelled_waiter_leaves_the_queue(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    first, second, third = (ask(coalescer, item) for item in (1, 2, 3))
+    await settle()
+    second.cancel()
+    await settle()
+    assert coalescer.waiting() == 1
+    await upstream.end(0)
+    assert upstream.calls[1:] == [("a", [3])]
+    await upstream.end(1)
+    assert (await first, await third) == (10, 30)
+
+
+async def test_a_call_goes_on_while_somebody_waits_for_it(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    first = ask(coalescer, 1)
+    group = asyncio.create_task(coalescer.many("a", [2, 3], limit=4))
+    last = ask(coalescer, 4)
+    await settle()
+    await upstream.end(0)
+    assert upstream.calls[1:] == [("a", [2, 3, 4])]
+    group.cancel()
+    await settle()
+    assert upstream.cancelled == []
+    await upstream.end(1)
+    assert (await first, await last) == (10, 40)
+
+
+async def test_a_call_that_nobody_waits_for_is_cancelled(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    first, second = ask(coalescer, 1), ask(coalescer, 2)
+    await settle()
+    first.cancel()
+    await settle()
+    assert upstream.cancelled == [[1]]
+    assert upstream.calls[1:] == [("a", [2])]
+    await upstream.end(1)
+    assert await second == 20
+
+
+async def test_a_waiter_cancelled_as_its_call_fails_leaves_no_complaint(
+    upstream: Upstream, coalescer: Coalescer[str, int, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = ask(coalescer, 1)
+    await settle()
+    upstream._gates[0].set_exception(ValueError("too late"))
+    asked.cancel()
+    await settle()
+    assert asked.cancelled()
+    del asked
+    assert "never retrieved" not in caplog.text
+
+
+async def test_an_idle_coalescer_keeps_nothing(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    for call in range(3):
+        asked = ask(coalescer, call, f"lane {call}")
+        await settle()
+        await upstream.end(call)
+        await asked
+    assert coalescer._lanes == {}

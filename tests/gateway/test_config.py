@@ -1,0 +1,80 @@
+"""Options from the environment."""
+
+from pathlib import Path
+
+import pytest
+
+from contract import environment
+from gateway.config import Config, ConfigError, from_env, known_names
+
+
+def test_everything_has_a_default() -> None:
+    assert from_env({}) == Config()
+
+
+def test_options_are_read_by_their_names() -> None:
+    config = from_env(
+        {
+            "FIXGATE_HOST": "0.0.0.0",  # noqa: S104
+            "FIXGATE_PORT": "9000",
+            "FIXGATE_HOME": "/var/lib/fixgate",
+            "FIXGATE_TRITON_GRPC": "one:8001, two:8001",
+            "FIXGATE_CACHE_TTL_S": "60",
+            "FIXGATE_DRAIN_DELAY_S": "2.5",
+        }
+    )
+    assert (config.host, config.port, config.home) == ("0.0.0.0", 9000, Path("/var/lib/fixgate"))  # noqa: S104
+    assert config.triton_grpc == ("one:8001", "two:8001")
+    assert (config.cache_ttl_s, config.drain_delay_s) == (60, 2.5)
+    assert config.snapshot == Path("/var/lib/fixgate/gateway/catalog.json")
+
+
+def test_an_empty_value_counts_as_not_given() -> None:
+    assert from_env({"FIXGATE_PORT": "", "FIXGATE_DEFAULT_MODEL": ""}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("fallback", "own", "attribute"),
+    [
+        ("REDIS_URL", "FIXGATE_REDIS_URL", "redis_url"),
+        ("MLFLOW_MODEL_NAME", "FIXGATE_DEFAULT_MODEL", "default_model"),
+    ],
+)
+def test_heimdalls_names_are_fallbacks(fallback: str, own: str, attribute: str) -> None:
+    assert getattr(from_env({fallback: "redis://a"}), attribute) == "redis://a"
+    assert getattr(from_env({fallback: "redis://a", own: "redis://b"}), attribute) == "redis://b"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FIXGATE_PORT", "0"),
+        ("FIXGATE_PORT", "65536"),
+        ("FIXGATE_PORT", "http"),
+        ("FIXGATE_REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "localhost:6379"),
+        ("FIXGATE_TRITON_GRPC", "localhost"),
+        ("FIXGATE_TRITON_GRPC", "good:1,bad"),
+        ("FIXGATE_TRITON_GRPC", ","),
+        ("FIXGATE_CACHE_TTL_S", "0"),
+        ("FIXGATE_CACHE_L1_BYTES", "-1"),
+        ("FIXGATE_MAX_BODY_BYTES", "10"),
+        ("FIXGATE_PREDICT_TIMEOUT_MS", "1.5"),
+        ("FIXGATE_CALLS_IN_FLIGHT", "0"),
+        ("FIXGATE_LOG_LEVEL", "loud"),
+        ("FIXGATE_DRAIN_DELAY_S", "nan"),
+    ],
+)
+def test_an_impossible_value_is_an_error_that_names_its_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: "):
+        from_env({name: value})
+
+
+def test_a_password_in_a_url_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_env({"FIXGATE_REDIS_URL": "http://user:secret@host"})
+    assert "secret" not in str(caught.value)
+
+
+def test_every_name_is_known_to_all_parts() -> None:
+    assert known_names() == environment.SHARED | environment.GATEWAY

@@ -1,0 +1,25 @@
+"""Connections to Redis."""
+
+import pytest
+
+from gateway.redis_client import FAILURES, connect
+from tests.launch import free_ports
+
+
+async def test_a_command_fails_at_once_when_nothing_listens() -> None:
+    """No retries with back-off behind the caller's back."""
+    async with connect(f"redis://127.0.0.1:{free_ports(1)[0]}", timeout_s=30.0, max_connections=1) as client:
+        with pytest.raises(FAILURES):
+            await client.ping()
+
+
+async def test_a_wrong_password_is_a_failure_like_any_other(empty_redis: str) -> None:
+    url = empty_redis.replace("redis://", "redis://nobody:wrong@")
+    async with connect(url, timeout_s=5.0, max_connections=1) as client:
+        with pytest.raises(FAILURES):
+            await client.ping()
+
+
+def test_a_url_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="scheme"):
+        connect("http://127.0.0.1", timeout_s=1.0, max_connections=1)
