@@ -42,14 +42,14 @@ def free_ports(count: int) -> list[int]:
 @contextlib.contextmanager
 def redis_server(home: Path) -> Iterator[str]:
     """A Redis; yields its URL."""
-    with _running(home, lambda ports: redis_part(home, ports[0])) as (part, _):
+    with running(home, lambda ports: redis_part(home, ports[0])) as (part, _):
         yield part.address
 
 
 @contextlib.contextmanager
 def mlflow_server(home: Path) -> Iterator[str]:
     """An MLflow server; yields its URI."""
-    with _running(home, lambda ports: mlflow_part(home, ports[0])) as (part, _):
+    with running(home, lambda ports: mlflow_part(home, ports[0])) as (part, _):
         yield part.address
 
 
@@ -59,17 +59,19 @@ def triton_server(home: Path) -> Iterator[Triton]:
     repository, staging = home / "model_repository", home / "staging"
     repository.mkdir(parents=True, exist_ok=True)
     staging.mkdir(exist_ok=True)
-    with _running(home, lambda ports: triton_part(home, repository, TritonPorts(*ports[:3]))) as (_, ports):
+    with running(home, lambda ports: triton_part(home, repository, TritonPorts(*ports[:3]))) as (_, ports):
         http, grpc, metrics = (f"{LOOPBACK}:{port}" for port in ports[:3])
         yield Triton(http, grpc, metrics, repository, staging, _log(home, "triton"))
 
 
 @contextlib.contextmanager
-def _running(home: Path, make: Callable[[list[int]], Part]) -> Iterator[tuple[Part, list[int]]]:
+def running(
+    home: Path, make: Callable[[list[int]], Part], *, measured: bool = False
+) -> Iterator[tuple[Part, list[int]]]:
     """Run the part that `make` builds; another program may take a free port first, so try others."""
     for attempt in range(1, ATTEMPTS + 1):
         ports = free_ports(3)
-        part = _unmeasured(make(ports))
+        part = make(ports) if measured else _unmeasured(make(ports))
         log = _log(home, part.name)
         running = process.start(part, log)
         try:
