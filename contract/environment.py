@@ -62,7 +62,9 @@ STACK = frozenset(
     }
 )
 
-KNOWN = SHARED | GATEWAY | SYNC | STACK
+CLIENT = frozenset({"FIXGATE_API_KEY", "FIXGATE_URL"})
+
+KNOWN = SHARED | GATEWAY | SYNC | STACK | CLIENT
 
 
 def unknown(names: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from contract import environment
 from sync import config as configuration
 from sync.errors import Misconfigured
 
@@ -17,7 +18,7 @@ def main(*, once: bool = False) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     try:
         config = configuration.from_env()
-        for name in configuration.unknown_names(os.environ):
+        for name in environment.unknown(os.environ):
             logging.getLogger("sync").warning("%s is no option of fixgate: ignored", name)
         return _run(config, once=once)
     except Misconfigured as error:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from sync import webhooks
 from sync.status import describe
 from sync.watch import Watch
 
@@ -23,6 +24,7 @@ def make_app(watch: Watch) -> web.Application:
             web.get("/health", health),
             web.get("/ready", ready),
             web.get("/status", status),
+            web.post(webhooks.PATH, mlflow_event),
         ]
     )
     return app
@@ -61,6 +63,23 @@ async def status(request: web.Request) -> web.Response:
             dict(work.downloads),
         )
     )
+
+
+async def mlflow_event(request: web.Request) -> web.Response:
+    """An event of MLflow's: look now."""
+    watch = request.app[WATCH]
+    secret = watch.reconciler.config.webhook_secret
+    body = await request.read()
+    try:
+        webhooks.verify(request.headers, body, secret, time.time())
+    except webhooks.Forged as error:
+        watch.metrics.webhook("refused")
+        return _json({"error": str(error)}, status=401)
+    wanted = webhooks.concerns_us(body)
+    watch.metrics.webhook("taken" if wanted else "our own")
+    if wanted:
+        watch.bell.ring()
+    return _json({"looking": wanted}, status=202)
 
 
 def _not_ready(watch: Watch) -> str | None:

@@ -1,12 +1,15 @@
 """Put sync together from its options."""
 
 import os
+from dataclasses import dataclass
 
+from sync.commands import Inbox
 from sync.config import Config
 from sync.cpu import cores
+from sync.desk import Desk
 from sync.feed import Feed
 from sync.jobs import Jobs
-from sync.journal import Journal
+from sync.journal import Journal, decisions
 from sync.metrics import Metrics
 from sync.progress import Progress
 from sync.publication import Publisher
@@ -19,7 +22,15 @@ from sync.watch import Bell, Watch
 from sync.work import Work
 
 
-def make_watch(config: Config, bell: Bell) -> Watch:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What has to be started and stopped."""
+
+    watch: Watch
+    inbox: Inbox
+
+
+def assemble(config: Config, bell: Bell) -> Parts:
     """Every part, wired: nothing is read or written yet but sync's home."""
     os.makedirs(config.home, exist_ok=True)
     registry = Registry(config.mlflow_uri)
@@ -38,5 +49,15 @@ def make_watch(config: Config, bell: Bell) -> Watch:
         progress=Progress(),
         on_refusal=metrics.refuse,
     )
-    reconciler = Reconciler(config, registry, repository, tritons, feed, work)
-    return Watch(reconciler, bell, metrics, config.poll_s)
+    inbox = Inbox(config.redis_url, bell.ring)
+    desk = Desk(
+        registry=registry,
+        inbox=inbox,
+        journal=work.journal,
+        quarantine=work.quarantine,
+        catalog=lambda: feed.last,
+        decided=decisions(config.home / "journal.jsonl"),
+    )
+    reconciler = Reconciler(config, registry, repository, tritons, feed, work, desk.asked_by)
+    watch = Watch(reconciler, bell, metrics, config.poll_s, desk.before_pass, desk.after_pass)
+    return Parts(watch, inbox)

@@ -65,7 +65,10 @@ class _Model:
     faults: dict[Key, Refused]
 
     def build(self) -> ServedModel:
-        servable = frozenset(number for number in self.live.configured if self._servable(number))
+        proven = frozenset(number for number in self.live.configured if self._servable(number))
+        ready = frozenset(one for one in proven if (self.wanted.name, one) not in self.circumstances.unready)
+        # With nothing ready at all, taking versions out would help nobody: gateways say what is wrong.
+        servable = ready or proven
         aliases = self._aliases(servable)
         numbers = (servable & frozenset(self.wanted.versions)) | frozenset(aliases.values())
         champion = aliases.get("champion")
@@ -82,8 +85,6 @@ class _Model:
         key = (self.wanted.name, number)
         wanted = self.wanted.versions.get(number)
         if self.live.versions[number] is None or key not in self.circumstances.proven:
-            return False
-        if key in self.circumstances.unready:
             return False
         return wanted is None or standing(key, wanted, self.live, self.situation) != "replace"
 

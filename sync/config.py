@@ -1,26 +1,20 @@
 """Options of sync, read once from the environment (docs/sync.md lists them all)."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from contract.environment import PREFIX
 from sync.errors import Misconfigured
 
-PREFIX = "FIXGATE_"
 FALLBACKS = {
     "mlflow_uri": "MLFLOW_TRACKING_URI",
     "redis_url": "REDIS_URL",
     "default_model": "MLFLOW_MODEL_NAME",
 }
-
-FOREIGN = ("FIXGATE_GATEWAY_", "FIXGATE_STACK_", "FIXGATE_TRITON_", "FIXGATE_CACHE_")
-"""Beginnings of names that other parts of fixgate read."""
-
-GATEWAY_NAMES = frozenset({"FIXGATE_URL", "FIXGATE_REDIS_PORT"})
-"""Other names that are not ours, though not misspelt either."""
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -66,18 +60,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 def known_names() -> frozenset[str]:
     """Every environment variable that sync reads."""
     return frozenset(PREFIX + name.upper() for name in Config.__struct_fields__)
-
-
-def unknown_names(environment: Iterable[str]) -> tuple[str, ...]:
-    """Names with our prefix that no part of fixgate has (misspelt, most likely)."""
-    known = known_names() | GATEWAY_NAMES
-    return tuple(
-        sorted(
-            name
-            for name in environment
-            if name.startswith(PREFIX) and name not in known and not name.startswith(FOREIGN)
-        )
-    )
 
 
 def from_env(environment: Mapping[str, str] = os.environ) -> Config:

@@ -44,6 +44,15 @@ def read(path: Path) -> Iterator[Deployment]:
                 log.warning("%s: a line that is no entry was passed over", path)
 
 
+def decisions(path: Path) -> dict[str, int]:
+    """The version that each command came to, by command id."""
+    return {
+        entry.cause: entry.version
+        for entry in read(path)
+        if entry.event == "command" and entry.version is not None
+    }
+
+
 def _end_last_line(path: Path) -> None:
     """After a kill in the middle of a line, the next entry must start a new one."""
     if not path.exists() or path.stat().st_size == 0:

@@ -28,6 +28,9 @@ class Metrics:
         self._refusals = Counter(
             "fixgate_sync_refusals", "Versions refused, by reason.", ["reason"], registry=self.registry
         )
+        self._webhooks = Counter(
+            "fixgate_sync_webhooks", "Events from MLflow, by outcome.", ["outcome"], registry=self.registry
+        )
         self._success = Gauge(
             "fixgate_sync_last_success_timestamp_seconds",
             "When the last pass ended in which registry and repository could be read.",
@@ -72,6 +75,10 @@ class Metrics:
     def refuse(self, _model: str, fault: Fault) -> None:
         """Count a refusal."""
         self._refusals.labels(fault).inc()
+
+    def webhook(self, outcome: str) -> None:
+        """Count an event from MLflow."""
+        self._webhooks.labels(outcome).inc()
 
     def render(self) -> bytes:
         """The metrics as Prometheus scrapes them."""

@@ -26,6 +26,16 @@ class Observation:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An alias that leads to another version than before; None: nowhere."""
+
+    model: str
+    alias: str
+    before: int | None
+    after: int | None
+
+
 def served_models(catalog: Catalog | None) -> Mapping[str, ServedModel]:
     """The catalogue's models."""
     return catalog.models if catalog else {}
@@ -50,12 +60,31 @@ def loaded_keys(states: Mapping[str, States | None]) -> frozenset[Key]:
     )
 
 
-def unready_keys(served: frozenset[Key], states: Mapping[str, States | None]) -> frozenset[Key]:
-    """Served versions that no Triton has ready, of those that answer."""
+def unready_keys(proven: frozenset[Key], states: Mapping[str, States | None]) -> frozenset[Key]:
+    """Versions that were proved but that no Triton has ready now, of those that answer."""
     answering = [one for one in states.values() if one is not None]
     return frozenset(
-        key for key in served if answering and not any(one[key].ready for one in answering if key in one)
+        key for key in proven if answering and not any(one[key].ready for one in answering if key in one)
     )
+
+
+def failed_keys(unready: frozenset[Key], states: Mapping[str, States | None]) -> frozenset[Key]:
+    """Those that a Triton has tried to load and could not."""
+    return frozenset(
+        key for key in unready if any(one[key].failed for one in states.values() if one and key in one)
+    )
+
+
+def reason(key: Key, states: Mapping[str, States | None]) -> str:
+    """What the Tritons say of a version that is not ready."""
+    told = []
+    for address, one in states.items():
+        if one is not None:
+            state = one.get(key)
+            told.append(
+                f"{address}: {state.state} {state.reason}".strip() if state else f"{address}: not there"
+            )
+    return "; ".join(told)
 
 
 def vanished_aliases(last: Catalog | None, desired: Desired) -> frozenset[tuple[str, str]]:
@@ -69,18 +98,18 @@ def vanished_aliases(last: Catalog | None, desired: Desired) -> frozenset[tuple[
     )
 
 
-def moved_aliases(
-    before: Catalog | None, after: Catalog | None
-) -> tuple[tuple[str, str, int | None, int | None], ...]:
-    """Model, alias, where it led, where it leads: for each that differs between two catalogues."""
+def moved_aliases(before: Mapping[str, ServedModel], after: Mapping[str, ServedModel]) -> tuple[Move, ...]:
+    """Every alias that differs between the models of two catalogues."""
     moves = []
-    for name in sorted({*served_models(before), *served_models(after)}):
-        old, new = _aliases(before, name), _aliases(after, name)
-        moves += [(name, alias, old.get(alias), new.get(alias)) for alias in sorted({*old, *new})
-                  if old.get(alias) != new.get(alias)]  # fmt: skip
+    for name in sorted({*before, *after}):
+        old, new = _aliases(before.get(name)), _aliases(after.get(name))
+        moves += [
+            Move(name, alias, old.get(alias), new.get(alias))
+            for alias in sorted({*old, *new})
+            if old.get(alias) != new.get(alias)
+        ]
     return tuple(moves)
 
 
-def _aliases(catalog: Catalog | None, name: str) -> Mapping[str, int]:
-    model = served_models(catalog).get(name)
+def _aliases(model: ServedModel | None) -> Mapping[str, int]:
     return model.aliases if model else {}

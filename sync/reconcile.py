@@ -2,19 +2,20 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sync import catalogue, observation, writeback
 from sync.config import Config
-from sync.desired import CHAMPIONS_TAG, RegisteredModel, identity, select
-from sync.errors import Refused, RegistryUnavailable, TritonUnavailable
+from sync.desired import CHAMPIONS_TAG, RegisteredModel, identity
+from sync.errors import Refused, RegistryUnavailable
 from sync.feed import Feed
-from sync.observation import Observation
+from sync.observation import Move, Observation
 from sync.plan import Key, Situation, plan
 from sync.repository import Repository
-from sync.triton import States, Triton
+from sync.survey import survey
+from sync.triton import Triton
 from sync.work import Work, rejected
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ class Reconciler:
     tritons: tuple[Triton, ...]
     feed: Feed
     work: Work
+    asked_by: Callable[[Move], str] = lambda _move: "registry"
     _registered: tuple[RegisteredModel, ...] = ()
+    _lost: frozenset[Key] = frozenset()
     _no_writes_until: float = 0.0
 
     def start(self) -> None:
@@ -69,7 +72,8 @@ class Reconciler:
         """
         started = time.monotonic()
         self.work.settle()
-        seen = self._observe()
+        seen = survey(self.config, self.registry, self.repository, self.tritons, self._registered)
+        self._registered = seen.registered
         self.work.forget_unwanted(seen)
         situation = self._situation(seen)
         draft = self._draft(seen, situation)
@@ -85,31 +89,6 @@ class Reconciler:
             settled = idle and not self.work.progress.resting
         resting = {key: rest.reason for key, rest in self.work.progress.resting.items()}
         return Report(seen, time.monotonic() - started, idle, settled, changed, resting)
-
-    def _observe(self) -> Observation:
-        problems: list[str] = []
-        fresh = True
-        try:
-            self._registered = tuple(self.registry.models())
-        except RegistryUnavailable as error:
-            fresh = False
-            problems.append(str(error))
-        desired = select(self._registered, patterns=self.config.models, keep=self.config.keep)
-        live = self.repository.observe()
-        states: dict[str, States | None] = {}
-        for triton in self.tritons:
-            try:
-                states[triton.address] = triton.states()
-            except TritonUnavailable as error:
-                states[triton.address] = None
-                problems.append(str(error))
-        if fresh and not desired and live.models:
-            problems.append(
-                "the registry has no selected model with a version to serve: what is served stays"
-            )
-        problems += [f"{name}: {text}" for name, model in desired.items() for text in model.problems]
-        problems += [f"{name}: not made by fixgate, left alone" for name in live.foreign]
-        return Observation(time.time(), self._registered, fresh, desired, live, states, tuple(problems))
 
     def _situation(self, seen: Observation) -> Situation:
         progress = self.work.progress
@@ -128,10 +107,17 @@ class Reconciler:
     def _watch_readiness(self, seen: Observation) -> None:
         """A version that comes back after it was not ready (Triton restarted) has to prove itself anew."""
         progress = self.work.progress
-        unready = observation.unready_keys(observation.served_keys(self.feed.last), seen.states)
+        unready = observation.unready_keys(progress.proven_keys(seen.live, trusting=True), seen.states)
         for key in [key for key in progress.unready if key not in unready and key in progress.proven]:
             progress.trusted[key] = progress.proven.pop(key)
         progress.unready.update_to(unready, seen.now)
+        lost = progress.unready.longer_than(self.config.unready_s, seen.now)
+        lost |= observation.failed_keys(frozenset(unready), seen.states)
+        for key in lost - self._lost:
+            self.work.note("lost", key, seen.now, message=observation.reason(key, seen.states))
+        for key in self._lost - lost:
+            self.work.note("recover", key, seen.now)
+        self._lost = lost
 
     def _draft(self, seen: Observation, situation: Situation) -> catalogue.Draft:
         progress = self.work.progress
@@ -145,7 +131,7 @@ class Reconciler:
             catalogue.Circumstances(
                 now=seen.now,
                 proven=progress.proven_keys(seen.live, trusting=True),
-                unready=progress.unready.longer_than(self.config.unready_s, seen.now),
+                unready=self._lost,
                 lingering=frozenset(progress.vanished) - settled,
                 run_url=self.config.mlflow_public_url,
             ),
@@ -154,10 +140,10 @@ class Reconciler:
     def _publish_catalogue(self, seen: Observation, draft: catalogue.Draft) -> bool:
         if not seen.desired and seen.live.models:
             return False
-        before = self.feed.last
+        before = observation.served_models(self.feed.last)
         changed = self.feed.update(draft.models, seen.now)
-        for move in observation.moved_aliases(before, self.feed.last) if changed else ():
-            self.work.note_move(*move, seen.now)
+        for move in observation.moved_aliases(before, draft.models) if changed else ():
+            self.work.note_move(move, seen.now, self.asked_by(move))
         return changed
 
     def _served_now(self, seen: Observation, situation: Situation) -> Situation:

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, field
 
 from sync.api import make_app
-from sync.assembly import make_watch
+from sync.assembly import assemble
 from sync.config import Config
 from sync.errors import Misconfigured, RepositoryUnavailable
 from sync.lock import Lock
@@ -26,7 +26,8 @@ class Service:
 
     def run(self, *, once: bool = False) -> int:
         """Run until stopped (with `once`, until nothing is left to do); the process's exit status."""
-        watch = make_watch(self.config, self.bell)
+        parts = assemble(self.config, self.bell)
+        watch = parts.watch
         server = Server(make_app(watch), self.config.sync_host, self.config.sync_port)
         try:
             server.start()
@@ -35,8 +36,11 @@ class Service:
         lock = Lock(self.config.model_repository, self.config.staging_folder)
         try:
             if self._start(watch, lock, once=once):
+                if not once:
+                    parts.inbox.start()
                 watch.run(once=once)
         finally:
+            parts.inbox.stop()
             watch.reconciler.work.jobs.close()
             server.stop()
             watch.reconciler.feed.close()

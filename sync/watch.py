@@ -56,6 +56,7 @@ class Watch:
     bell: Bell
     metrics: Metrics
     poll_s: float
+    before_pass: Callable[[], None] = lambda: None
     after_pass: Callable[[Report], None] = lambda _report: None
     last: Report | None = None
     last_success: float | None = None
@@ -72,6 +73,7 @@ class Watch:
             self.bell.wait(max(self.poll_s - took, took * LEAST_PAUSE_PER_PASS))
 
     def _pass(self) -> Report | None:
+        self.before_pass()
         try:
             report = self.reconciler.run_pass()
         except Unavailable as error:

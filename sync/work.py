@@ -13,7 +13,7 @@ from sync.desired import WantedVersion
 from sync.errors import Fault, Refused, Unavailable
 from sync.jobs import Finished, Jobs
 from sync.journal import Journal
-from sync.observation import Observation
+from sync.observation import Move, Observation
 from sync.plan import Action, Key, Publish, Refuse, Retire, Stage
 from sync.progress import Progress
 from sync.publication import Publisher, Stopped, retire
@@ -155,7 +155,7 @@ class Work:
         self.progress.proven[key] = record.digest
         if not known:
             log.info("%s version %d: ready on every Triton and proved through each", *key)
-            self._note(
+            self.note(
                 "publish", key, now, wanted=begun.wanted, digest=record.digest, duration_s=now - begun.at
             )
 
@@ -175,7 +175,7 @@ class Work:
         )
         self.on_refusal(version.model, refused.fault)
         log.error("%s version %d refused (%s): %s", *key, refused.fault, refused.reason)
-        self._note(
+        self.note(
             "refuse",
             key,
             now,
@@ -192,16 +192,26 @@ class Work:
             for known in (self.progress.proven, self.progress.trusted, self.progress.equal):
                 known.pop(key, None)
             log.info("%s version %d: retired", *key)
-            self._note("retire", key, seen.now, digest=record.digest if record else None)
+            self.note("retire", key, seen.now, digest=record.digest if record else None)
 
-    def note_move(self, model: str, alias: str, before: int | None, after: int | None, now: float) -> None:
+    def note_move(self, move: Move, now: float, by: str) -> None:
         """Journal that an alias leads elsewhere now."""
-        log.info("%s: alias %s now leads to version %s (before: %s)", model, alias, after, before)
+        log.info(
+            "%s: alias %s leads to version %s (before: %s)", move.model, move.alias, move.after, move.before
+        )
         self.journal.append(
-            Deployment(at=now, event="switch", model=model, version=after, alias=alias, previous=before)
+            Deployment(
+                at=now,
+                event="switch",
+                model=move.model,
+                version=move.after,
+                alias=move.alias,
+                previous=move.before,
+                by=by,
+            )
         )
 
-    def _note(
+    def note(
         self,
         event: Event,
         key: Key,
@@ -212,6 +222,7 @@ class Work:
         message: str = "",
         duration_s: float | None = None,
     ) -> None:
+        """Journal what happened to a version."""
         self.journal.append(
             Deployment(
                 at=now,
