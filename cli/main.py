@@ -7,13 +7,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.champion import promote, rollback
+from cli.history import history
+from cli.plan import plan
+from cli.predict import predict
 from cli.register import register
 from cli.status import status
 from cli.sync import sync
 from cli.up import up
 
 # One function per subcommand; its name is the subcommand's, its docstring the help text.
-COMMANDS = (up, register, status, sync)
+COMMANDS = (up, register, predict, status, sync, plan, promote, rollback, history)
 
 EXTRAS = {
     "gateway": ("aiohttp", "blake3", "orjson", "prometheus_client", "pyproj", "simdjson", "scipy", "uvloop"),
