@@ -67,11 +67,11 @@ def _check_sample_rate(given: float | None, contract: ModelContract) -> None:
     rate = contract.sample_rate_hz
     if rate is None:
         raise InvalidInput(
-            f"got {given:.17g}, but this model's contract has no sample rate to compare it with",
+            f"got {_hz(given)}, but this model's contract has no sample rate to compare it with",
             field="sample_rate_hz",
         )
     if given != rate:
-        raise InvalidInput(f"this model takes {rate:.17g}, got {given:.17g}", field="sample_rate_hz")
+        raise InvalidInput(f"this model takes {_hz(rate)}, got {_hz(given)}", field="sample_rate_hz")
 
 
 def _check_samples(given: int, wanted: MelInput | IqInput) -> None:
@@ -142,6 +142,10 @@ def _shaped(features: Float, wanted: tuple[int, ...]) -> Float:
 def _named(shape: tuple[int, ...]) -> str:
     """`(3, 128, any)`."""
     return f"({', '.join('any' if n == DYNAMIC else str(n) for n in shape)})"
+
+
+def _hz(rate: float) -> str:
+    return repr(rate).removesuffix(".0")
 
 
 def _receivers(count: int) -> str:

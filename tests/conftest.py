@@ -4,8 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tests import launch
+
+# A shared machine may stall any example; time is no property of the code under test.
+settings.register_profile("fixgate", deadline=None)
+settings.load_profile("fixgate")
 
 
 @pytest.fixture(scope="session")

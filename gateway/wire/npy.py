@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import struct
 import tokenize
 from collections.abc import Callable
@@ -24,6 +25,8 @@ _READERS: dict[tuple[int, ...], tuple[str, Callable[..., Any]]] = {
     (1, 0): ("<H", npy_format.read_array_header_1_0),
     (2, 0): ("<I", npy_format.read_array_header_2_0),
 }
+# What a header needs; without "L" (Python 2's long integers) and backslashes, on which the parser warns.
+_PLAIN = re.compile(rb"[A-KM-Za-z0-9_<>|=.,:'\"()\[\]{} \n-]*")
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -130,6 +133,8 @@ def _header(body: bytes) -> tuple[tuple[Any, ...], bool, np.dtype[Any], int]:
         )
     if len(body) < end:
         raise InvalidInput("ends within its header", field=_FIELD)
+    if not _PLAIN.fullmatch(body, start, end):
+        raise InvalidInput("header is not that of an array", field=_FIELD)
     try:
         shape, fortran, dtype = read(io.BytesIO(body[8:end]), max_header_size=_MAX_HEADER)
     except _UNREADABLE:

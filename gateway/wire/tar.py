@@ -98,7 +98,9 @@ def _extension(kind: bytes, content: memoryview) -> str | None:
 def _pax_records(content: bytes) -> list[tuple[bytes, bytes]]:
     """`length key=value\\n`, where length counts the whole record."""
     if len(content) > _MAX_PAX_BYTES:
-        raise _bad(f"has an extended header of {len(content):,} bytes; at most {_MAX_PAX_BYTES:,} are allowed")
+        raise _bad(
+            f"has an extended header of {len(content):,} bytes; at most {_MAX_PAX_BYTES:,} are allowed"
+        )
     records: list[tuple[bytes, bytes]] = []
     position = 0
     while position < len(content):

@@ -64,7 +64,7 @@ def arrays(draw: st.DrawFn) -> str:
     """Mostly [[I, Q], …] or [[[I, Q], …], …], sometimes with another shape or a flaw."""
     levels = draw(st.sampled_from([2, 2, 3, 3, 1, 4, 9]))
     shape = [draw(st.integers(1, 3)) for _ in range(levels - 1)] + [draw(st.sampled_from([2, 2, 2, 1, 3]))]
-    flaw = draw(st.sampled_from([None, None, None, "ragged", "element", "level"]))
+    flaw = draw(st.sampled_from([None, None, None, None, None, "ragged", "element", "level"]))
     space = draw(SPACE)
     elements = st.one_of(NUMBERS, NOT_NUMBERS) if flaw == "element" else NUMBERS
 
@@ -151,7 +151,7 @@ def comparable(item: PredictRequest | Exception) -> Any:
 @example(document='{"iq_data":[[1,2,3],[4],[5,6]]}')
 @example(document='{"iq_data":[[[1,2],[3,4]],[[5,6,7,8]]]}')
 @example(document='{"iq_data":[[1,2],3,4]}')
-@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_fast_and_exact_give_the_same_request_or_the_same_error(document: str) -> None:
     body = document.encode()
     fast = json_fast.load(body)
