@@ -110,7 +110,8 @@ def _demo() -> dict[str, Any]:
         "register": tuple(
             (
                 *(str(one.model), "--name", shipped.MODEL_NAME, "--contract", str(one.contract)),
-                *(("--alias", one.alias) if one.alias else ()),
+                *("--description", one.description),
+                *(("--alias", one.alias) if one.alias else ("--tag", "fixgate.serve=true")),
             )
             for one in shipped.VERSIONS
         ),

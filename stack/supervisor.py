@@ -56,7 +56,7 @@ class Patience:
 
 
 class GaveUp(Exception):
-    """A part ended too often; the message names it."""
+    """A part ended too often; the message names it and its log."""
 
 
 class Supervisor:
@@ -117,7 +117,7 @@ class Supervisor:
             log = process.tail(self._log(part))
             if failures >= self._patience.attempts:
                 self._tell(Event(part.name, State.GIVEN_UP, reason, log))
-                raise GaveUp(f"{part.name} {reason}, {failures} times in a row")
+                raise GaveUp(f"{part.name} {reason}, {failures} times in a row; its log: {self._log(part)}")
             pause = self._patience.pause_s(failures)
             self._tell(Event(part.name, State.DIED, f"{reason}; starting again in {pause:g} s", log))
             await asyncio.sleep(pause)

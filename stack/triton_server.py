@@ -34,11 +34,12 @@ def triton_part(home: Path, repository: Path, ports: TritonPorts) -> Part:
     """
     wheel = _wheel()
     library = _python_library()
-    backends = assemble_backends(wheel, home / "triton" / "backends")
+    folder = home / "triton"
     repository.mkdir(parents=True, exist_ok=True)
     options = {
-        "model-repository": repository.absolute(),
-        "backend-directory": backends.absolute(),
+        # Triton gives both paths to a shell, unquoted: relative ones are safe whatever the home is called.
+        "model-repository": _link(folder / "repository", repository).name,
+        "backend-directory": assemble_backends(wheel, folder / "backends").name,
         "model-control-mode": "poll",
         "repository-poll-secs": 1,
         "strict-readiness": "false",
@@ -56,7 +57,7 @@ def triton_part(home: Path, repository: Path, ports: TritonPorts) -> Part:
             "--disable-auto-complete-config",
             *(f"--{name}={value}" for name, value in options.items()),
         ),
-        folder=home / "triton",
+        folder=folder,
         address=f"http://{LOOPBACK}:{ports.http}",
         # Not /v2/health/ready: that one waits for every model, and a half-written one is not our failure.
         ready=lambda: http_ok(ports.http, "/v2/health/live"),
@@ -89,6 +90,13 @@ def assemble_backends(wheel: Path, folder: Path) -> Path:
         shutil.copy2(source, arriving)
         arriving.replace(target)
     return folder
+
+
+def _link(link: Path, target: Path) -> Path:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.absolute())
+    return link
 
 
 def _wheel() -> Path:

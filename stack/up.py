@@ -63,7 +63,7 @@ async def _run(made: list[Part], options: Options, guard: Guard, shown: Screen) 
     except asyncio.CancelledError:
         shown.note("stopped")
     except GaveUp as error:
-        shown.say(f"{error}; its log is {options.logs}", "bold red")
+        shown.say(str(error), "bold red")
         return 1
     finally:
         watching.cancel()

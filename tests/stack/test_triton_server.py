@@ -21,11 +21,17 @@ def test_it_lives_and_measures(triton: Triton) -> None:
     assert http_ok(metrics, "/metrics")
 
 
-def test_every_port_and_the_repository_are_as_asked(tmp_path: Path) -> None:
+def test_every_port_is_as_asked(tmp_path: Path) -> None:
     command = triton_part(tmp_path, tmp_path / "models", TritonPorts(1, 2, 3)).command
     assert {"--http-port=1", "--grpc-port=2", "--metrics-port=3"} <= set(command)
-    assert f"--model-repository={tmp_path / 'models'}" in command
-    assert (tmp_path / "models").is_dir()
+
+
+def test_triton_sees_the_repository_by_a_path_that_no_shell_can_misread(tmp_path: Path) -> None:
+    for name in ("first", "my $(touch models)"):  # the second start is given another repository
+        part = triton_part(tmp_path / "my home", tmp_path / name, PORTS)
+        assert "--model-repository=repository" in part.command
+        assert (part.folder / "repository").resolve() == tmp_path / name
+    assert not any(str(tmp_path) in word for word in part.command)
 
 
 def test_backends_are_assembled_anew_over_old_ones(tmp_path: Path) -> None:
