@@ -17,6 +17,7 @@ from sync.quarantine import Quarantine
 from sync.reconcile import Reconciler
 from sync.registry import Registry
 from sync.repository import Repository
+from sync.settings import Defaults
 from sync.triton import Triton
 from sync.watch import Bell, Watch
 from sync.work import Work
@@ -40,7 +41,7 @@ def assemble(config: Config, bell: Bell) -> Parts:
     metrics = Metrics()
     work = Work(
         config=config,
-        cores=cores(),
+        defaults=Defaults(config.max_batch_size, config.instances, config.threads, config.kind, cores()),
         source=registry,
         publisher=Publisher(repository, tritons, config.load_timeout_s, bell.pause),
         journal=Journal(config.home / "journal.jsonl", feed.add_to_journal),

@@ -16,11 +16,11 @@ from sync.repository import Live, LiveModel
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What else decides: versions proved at any time, versions that stopped being ready, aliases that only
-    just vanished, the time."""
+    """What else decides: versions proved at any time (the largest batch each was proved with), versions
+    that stopped being ready, aliases that only just vanished, the time."""
 
     now: float
-    proven: frozenset[Key] = frozenset()
+    proven: Mapping[Key, int] = field(default_factory=dict)
     unready: frozenset[Key] = frozenset()
     lingering: frozenset[tuple[str, str]] = frozenset()
     run_url: str | None = None
@@ -118,7 +118,7 @@ class _Model:
             digest=record.digest,
             contract=contract,
             sigma_scale=scale,
-            max_batch_size=self.live.config.max_batch_size,
+            max_batch_size=self._max_batch_size(key),
             inputs=record.inputs,
             outputs=record.outputs,
             served_since=before.served_since if before else self.circumstances.now,
@@ -129,6 +129,12 @@ class _Model:
             metrics=record.metrics,
             latency_ms=record.latency_ms,
         )
+
+    def _max_batch_size(self, key: Key) -> int:
+        """What the version takes now and will take soon: it goes down here before it does in Triton."""
+        settings = self.wanted.settings
+        sizes = [self.live.config.settings.max_batch_size, self.circumstances.proven[key]]
+        return min([*sizes, settings.max_batch_size] if settings else sizes)
 
     def _meaning(
         self, key: Key, record: Record, before: ServedVersion | None, registered: RegisteredVersion | None

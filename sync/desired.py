@@ -3,14 +3,18 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from contract.catalog import RoutePolicy
+from sync.settings import SETTINGS_TAG, Settings
+from sync.settings import parse_tag as parse_settings
+
+T = TypeVar("T")
 
 SERVE_TAG = "fixgate.serve"
 CONTRACT_TAG = "fixgate.contract"
@@ -76,6 +80,7 @@ class WantedModel:
     tags: Mapping[str, str]
     champions: tuple[int, ...] = ()
     routing: RoutePolicy | None = None
+    settings: Settings | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -140,7 +145,9 @@ def _wanted(model: RegisteredModel, keep: int) -> WantedModel:
         previous = [one for one in champions if one != aliases["champion"] and one in model.versions]
         for number in previous[:keep]:
             reasons.setdefault(number, []).append("previous champion")
-    routing, problems = _routing(model.tags.get(ROUTING_TAG))
+    problems: list[str] = []
+    routing = _read(parse_routing, ROUTING_TAG, model.tags, problems)
+    settings = _read(parse_settings, SETTINGS_TAG, model.tags, problems)
     return WantedModel(
         name=model.name,
         versions={
@@ -152,17 +159,18 @@ def _wanted(model: RegisteredModel, keep: int) -> WantedModel:
         tags=model.tags,
         champions=champions,
         routing=routing,
-        problems=problems,
+        settings=settings,
+        problems=tuple(problems),
     )
 
 
-def _routing(text: str | None) -> tuple[RoutePolicy | None, tuple[str, ...]]:
-    if not text:
-        return None, ()
+def _read(parse: Callable[[str], T], tag: str, tags: Mapping[str, str], problems: list[str]) -> T | None:
+    """A tag's value; one that cannot be read is a problem to report, and counts as absent."""
     try:
-        return parse_routing(text), ()
+        return parse(tags[tag]) if tags.get(tag) else None
     except ValueError as error:
-        return None, (f"tag {ROUTING_TAG}: {error}",)
+        problems.append(f"tag {tag}: {error}")
+        return None
 
 
 def _stage_aliases(versions: Iterable[RegisteredVersion]) -> dict[str, int]:

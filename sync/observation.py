@@ -98,6 +98,17 @@ def vanished_aliases(last: Catalog | None, desired: Desired) -> frozenset[tuple[
     )
 
 
+def lowered(last: Catalog | None, desired: Desired) -> frozenset[str]:
+    """Models that no gateway sends larger batches to than their settings want."""
+    return frozenset(
+        name
+        for name, model in served_models(last).items()
+        if name in desired
+        and (settings := desired[name].settings) is not None
+        and all(one.max_batch_size <= settings.max_batch_size for one in model.versions)
+    )
+
+
 def moved_aliases(before: Mapping[str, ServedModel], after: Mapping[str, ServedModel]) -> tuple[Move, ...]:
     """Every alias that differs between the models of two catalogues."""
     moves = []

@@ -4,13 +4,14 @@ Only the version list ever changes in a config that is in place: any other diffe
 versions again. So whatever stands in it (an operator's own edit too) is kept.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any
 
-from google.protobuf import text_format
+from google.protobuf import json_format, text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from contract.catalog import TensorSpec
+from sync.settings import Settings
 
 NAME = "config.pbtxt"
 OWNER_KEY = "fixgate"
@@ -39,25 +40,15 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How a model runs; set at its first publish, later by `fixgate tune` only."""
-
-    max_batch_size: int
-    instances: int
-    threads: int
-    kind: Literal["cpu", "gpu"]
-
-
-@dataclass(frozen=True, slots=True)
 class ServingConfig:
     """One model's config. `text` is the whole file as it stands."""
 
     name: str
     owned: bool
     versions: tuple[int, ...]
-    max_batch_size: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    settings: Settings
     text: str
 
 
@@ -85,7 +76,7 @@ def with_versions(config: ServingConfig, versions: tuple[int, ...]) -> ServingCo
     """The same config with another version list."""
     message = _message(config.text)
     message.version_policy.specific.versions[:] = sorted(versions)
-    return replace(parse(_text(message)))
+    return parse(_text(message))
 
 
 def with_settings(config: ServingConfig, settings: Settings) -> ServingConfig:
@@ -97,17 +88,17 @@ def with_settings(config: ServingConfig, settings: Settings) -> ServingConfig:
     return parse(_text(message))
 
 
-def settings_of(config: ServingConfig) -> Settings:
-    """The settings that a config carries."""
-    message = _message(config.text)
-    group = message.instance_group[0] if message.instance_group else pb.ModelInstanceGroup(count=1)
-    threads = message.parameters["intra_op_thread_count"].string_value
-    return Settings(
-        max_batch_size=message.max_batch_size,
-        instances=max(1, group.count),
-        threads=int(threads) if threads.isdigit() else 0,
-        kind="gpu" if group.kind == pb.ModelInstanceGroup.KIND_GPU else "cpu",
-    )
+def parse_json(document: dict[str, Any]) -> ServingConfig:
+    """Read a config as Triton's model configuration extension gives it.
+
+    Raises:
+        ConfigError: not a model configuration.
+    """
+    try:
+        message = json_format.ParseDict(document, pb.ModelConfig(), ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        raise ConfigError(str(error)) from error
+    return parse(_text(message))
 
 
 def parse(text: str) -> ServingConfig:
@@ -121,9 +112,9 @@ def parse(text: str) -> ServingConfig:
         name=message.name,
         owned=message.parameters[OWNER_KEY].string_value == OWNER_VALUE,
         versions=tuple(sorted(message.version_policy.specific.versions)),
-        max_batch_size=message.max_batch_size,
         inputs=_specs(message.input),
         outputs=_specs(message.output),
+        settings=_settings(message),
         text=text,
     )
 
@@ -133,6 +124,18 @@ def _run_with(message: pb.ModelConfig, settings: Settings) -> None:
     message.instance_group.add(count=settings.instances, kind=kinds[settings.kind])
     message.parameters["intra_op_thread_count"].string_value = str(settings.threads)
     message.parameters["inter_op_thread_count"].string_value = "1"
+
+
+def _settings(message: pb.ModelConfig) -> Settings:
+    """The settings, as near as an operator's own edits allow."""
+    group = message.instance_group[0] if message.instance_group else pb.ModelInstanceGroup(count=1)
+    threads = message.parameters["intra_op_thread_count"].string_value
+    return Settings(
+        max_batch_size=max(1, message.max_batch_size),
+        instances=max(1, group.count),
+        threads=int(threads) if threads.isdigit() and int(threads) else 1,
+        kind="gpu" if group.kind == pb.ModelInstanceGroup.KIND_GPU else "cpu",
+    )
 
 
 def _specs(tensors: pb.ModelConfig) -> tuple[TensorSpec, ...]:

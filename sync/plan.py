@@ -10,9 +10,13 @@ from typing import Literal
 from sync.desired import Desired, WantedModel, WantedVersion, safe_name
 from sync.errors import Fault
 from sync.repository import Live, LiveModel
+from sync.settings import Settings, dump_tag
 
 Key = tuple[str, int]
 """Model name and version number."""
+
+MODEL_ITSELF = 0
+"""In a key, in place of a version number: MLflow's begin at 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,17 @@ class Retire:
     versions: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """Give a model other settings: Triton loads every version again, beside the one that answers."""
+
+    model: str
+    settings: Settings
+
+
 Standing = Literal["done", "stage", "publish", "replace", "wait"]
 
-Action = Stage | Publish | Refuse | Retire
+Action = Stage | Publish | Refuse | Retire | Reconfigure
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,7 @@ class Situation:
         serving: versions in the catalogue as it stands after this pass's observation.
         drained: versions that have been out of the catalogue for as long as requests may take.
         loaded: versions that some Triton still has.
+        lowered: models whose gateways know by now of a batch size that is not above the wanted one.
     """
 
     staged: Mapping[Key, str] = field(default_factory=dict)
@@ -81,6 +94,7 @@ class Situation:
     serving: frozenset[Key] = frozenset()
     drained: frozenset[Key] = frozenset()
     loaded: frozenset[Key] = frozenset()
+    lowered: frozenset[str] = frozenset()
 
 
 def plan(desired: Desired, live: Live, situation: Situation) -> tuple[Action, ...]:
@@ -98,6 +112,10 @@ def plan(desired: Desired, live: Live, situation: Situation) -> tuple[Action, ..
 def _advance(model: WantedModel, live: Live, situation: Situation) -> Iterator[Action]:
     """Bring each wanted version one step nearer to being served."""
     publishing = model.name in situation.publishing
+    settings = _new_settings(model, live.models.get(model.name), situation)
+    if settings is not None and not publishing:
+        publishing = True
+        yield Reconfigure(model.name, settings)
     for number, wanted in model.versions.items():
         key = (model.name, number)
         if key in situation.busy or situation.refused.get(key) == wanted.identity:
@@ -114,6 +132,17 @@ def _advance(model: WantedModel, live: Live, situation: Situation) -> Iterator[A
             yield Publish(wanted)
         elif state == "stage":
             yield Stage(wanted)
+
+
+def _new_settings(model: WantedModel, live: LiveModel | None, situation: Situation) -> Settings | None:
+    """Settings to put in force now; a smaller batch size only after every gateway keeps to it."""
+    wanted = model.settings
+    if wanted is None or live is None or live.config.settings == wanted:
+        return None
+    if situation.refused.get((model.name, MODEL_ITSELF)) == dump_tag(wanted):
+        return None
+    lower = wanted.max_batch_size < live.config.settings.max_batch_size
+    return wanted if not lower or model.name in situation.lowered else None
 
 
 def _obvious_fault(name: str, live: Live) -> tuple[Fault, str] | None:

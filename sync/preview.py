@@ -7,11 +7,12 @@ from sync.config import Config
 from sync.desired import WantedVersion
 from sync.feed import Feed
 from sync.observation import Observation
-from sync.plan import Action, Publish, Refuse, Retire, Situation, Stage, plan
+from sync.plan import Action, Publish, Reconfigure, Refuse, Retire, Situation, Stage, plan
 from sync.progress import Progress
 from sync.quarantine import Quarantine
 from sync.registry import Registry
 from sync.repository import Repository
+from sync.settings import dump_tag
 from sync.survey import survey
 from sync.triton import Triton
 
@@ -69,14 +70,19 @@ def differences(seen: Observation, feed: Feed, refused: dict[tuple[str, int], st
     """From what is served now to what the registry wants, in the order in which it would happen."""
     progress = Progress()
     progress.trust(feed.last)
-    proven = progress.proven_keys(seen.live, trusting=True)
-    situation = Situation(proven=proven, refused=refused, loaded=observation.loaded_keys(seen.states))
+    proved = progress.proved(seen.live)
+    situation = Situation(
+        proven=frozenset(proved),
+        refused=refused,
+        loaded=observation.loaded_keys(seen.states),
+        lowered=frozenset(seen.desired),
+    )
     draft = catalogue.draft(
         seen.desired,
         seen.live,
         situation,
         feed.last,
-        catalogue.Circumstances(now=seen.now, proven=proven),
+        catalogue.Circumstances(now=seen.now, proven=proved),
     )
     drained = replace(situation, drained=observation.standing_keys(seen.live))
     found = [one for action in plan(seen.desired, seen.live, drained) for one in _of(action)]
@@ -99,6 +105,8 @@ def _of(action: Action) -> list[Difference]:
             return [_difference("publish", wanted)]
         case Refuse(wanted, fault, reason):
             return [_difference("refuse", wanted, f"{fault}: {reason}")]
+        case Reconfigure(model, settings):
+            return [Difference(model, None, "load every version again", dump_tag(settings))]
         case Retire(model, versions):
             return [Difference(model, number, "retire", "no longer wanted") for number in versions]
 

@@ -41,6 +41,14 @@ class Rest:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """With which files, and up to which batch size, a version answered as it should."""
+
+    digest: str
+    max_batch_size: int
+
+
 @dataclass(slots=True)
 class Progress:
     """Versions on their way, and since when what.
@@ -48,38 +56,48 @@ class Progress:
     Attributes:
         staged: ready in staging.
         equal: origin of re-registered versions whose files are the live ones.
-        proven: digest of versions proved by this process.
-        trusted: digest of versions that an earlier process, or an earlier life of Triton, proved.
+        proven: versions proved by this process.
+        trusted: versions that an earlier process, or an earlier life of Triton, proved.
+        unready: versions that were proved and are not ready.
+        vanished: model and alias, where the catalogue has one that the registry does not.
+        lowered: models whose batch size in the catalogue is not above the one their settings want.
     """
 
     staged: dict[Key, Staged] = field(default_factory=dict)
     equal: dict[Key, str] = field(default_factory=dict)
-    proven: dict[Key, str] = field(default_factory=dict)
-    trusted: dict[Key, str] = field(default_factory=dict)
+    proven: dict[Key, Proof] = field(default_factory=dict)
+    trusted: dict[Key, Proof] = field(default_factory=dict)
     resting: dict[Key, Rest] = field(default_factory=dict)
     idle: Since[Key] = field(default_factory=Since)
     unready: Since[Key] = field(default_factory=Since)
     vanished: Since[tuple[str, str]] = field(default_factory=Since)
+    lowered: Since[str] = field(default_factory=Since)
 
     def trust(self, catalog: Catalog | None) -> None:
         """Versions in the last catalogue were proved before it was written."""
         if catalog is not None:
             self.trusted = {
-                (model.name, one.version): one.digest
+                (model.name, one.version): Proof(one.digest, one.max_batch_size)
                 for model in catalog.models.values()
                 for one in model.versions
             }
 
-    def proven_keys(self, live: Live, *, trusting: bool) -> frozenset[Key]:
-        """Live versions whose files are those that were proved."""
-        digests = {
-            (model.name, number): record.digest
-            for model in live.models.values()
-            for number, record in model.versions.items()
-            if record is not None
+    def proved(self, live: Live) -> dict[Key, int]:
+        """Live versions whose files were proved at any time: the largest batch each was proved with."""
+        proofs = self.trusted | self.proven
+        return {
+            key: proofs[key].max_batch_size
+            for key, digest in _digests(live).items()
+            if key in proofs and proofs[key].digest == digest
         }
-        known = self.trusted | self.proven if trusting else self.proven
-        return frozenset(key for key, digest in digests.items() if known.get(key) == digest)
+
+    def proved_here(self, live: Live) -> frozenset[Key]:
+        """Live versions that this process has proved as they are configured now."""
+        return frozenset(
+            key
+            for key, digest in _digests(live).items()
+            if self.proven.get(key) == Proof(digest, live.models[key[0]].config.settings.max_batch_size)
+        )
 
     def rest(self, key: Key, reason: str, now: float) -> None:
         """Let a version rest, each time twice as long."""
@@ -90,3 +108,12 @@ class Progress:
     def still_resting(self, now: float) -> frozenset[Key]:
         """Versions whose next try is not due yet."""
         return frozenset(key for key, rest in self.resting.items() if rest.until > now)
+
+
+def _digests(live: Live) -> dict[Key, str]:
+    return {
+        (model.name, number): record.digest
+        for model in live.models.values()
+        for number, record in model.versions.items()
+        if record is not None
+    }

@@ -9,14 +9,17 @@ from pathlib import Path
 
 from sync import pbtxt, proof
 from sync.errors import Refused, TritonUnavailable
-from sync.pbtxt import Settings
 from sync.record import Record
 from sync.repository import Repository
-from sync.triton import Triton, VersionState
+from sync.settings import Settings
+from sync.triton import Triton
 
 log = logging.getLogger(__name__)
 
 ASK_EVERY_S = 0.1
+
+Failures = frozenset[tuple[str, int, str]]
+"""Triton's address, version, reason."""
 
 
 class Stopped(Exception):  # not an error: the process ends, the next one goes on
@@ -47,15 +50,35 @@ class Publisher:
             RepositoryUnavailable: the repository cannot be written.
             Stopped: the process is stopping.
         """
-        before = self._states(model, number)
+        before = self._failures(model)
         try:
             self._place(model, number, record, staged, settings)
             self._commit(model, number)
-            self._wait(model, number, before)
+            self._wait(model, (number,), before)
             self._prove(model, number)
         except Refused:
             self._take_back(model, number)
             raise
+
+    def reconfigure(self, model: str, settings: Settings) -> tuple[int, ...]:
+        """Put other settings in force and prove every version under them; the versions.
+
+        Raises:
+            Refused: a Triton cannot load the model so, or answers otherwise; the old settings are back.
+            TritonUnavailable, RepositoryUnavailable, Stopped: as in `publish`.
+        """
+        old = self._config(model)
+        numbers = old.versions
+        before = self._failures(model)
+        try:
+            self.repository.write_config(pbtxt.with_settings(old, settings))
+            self._wait(model, numbers, before)
+            for number in numbers:
+                self._prove(model, number)
+        except Refused:
+            self.repository.write_config(old)
+            raise
+        return numbers
 
     def _place(
         self, model: str, number: int, record: Record, staged: Path | None, settings: Settings
@@ -75,11 +98,11 @@ class Publisher:
             present = [one for one in config.versions if self.repository.version_folder(model, one).is_dir()]
             self.repository.write_config(pbtxt.with_versions(config, (*present, number)))
 
-    def _wait(self, model: str, number: int, before: dict[str, VersionState]) -> None:
+    def _wait(self, model: str, numbers: tuple[int, ...], before: Failures) -> None:
         started = time.monotonic()
         rewritten = False
         while True:
-            late = [one for one in self.tritons if not self._ready(one, model, number, before)]
+            late = [one for one in self.tritons if not self._ready(one, model, numbers, before)]
             if not late:
                 return
             waited = time.monotonic() - started
@@ -92,16 +115,21 @@ class Publisher:
             if self.pause(ASK_EVERY_S):
                 raise Stopped
 
-    def _ready(self, triton: Triton, model: str, number: int, before: dict[str, VersionState]) -> bool:
+    def _ready(self, triton: Triton, model: str, numbers: tuple[int, ...], before: Failures) -> bool:
+        """Whether a Triton has these versions ready under the config that is in place."""
         try:
-            state = triton.states().get((model, number))
+            states = triton.states()
+            for number in numbers:
+                state = states.get((model, number))
+                if state is None:
+                    return False
+                if state.failed and (triton.address, number, state.reason) not in before:
+                    raise Refused("triton", f"Triton at {triton.address} cannot load it: {state.reason}")
+                if not state.ready:
+                    return False
+            return triton.settings(model, numbers[0]) == self._config(model).settings
         except TritonUnavailable:
             return False
-        if state is None or state.ready:
-            return state is not None
-        if state.failed and state != before.get(triton.address):
-            raise Refused("triton", f"Triton at {triton.address} cannot load it: {state.reason}")
-        return False
 
     def _too_late(self, late: list[Triton]) -> Exception:
         for triton in late:
@@ -115,7 +143,7 @@ class Publisher:
     def _prove(self, model: str, number: int) -> None:
         folder = self.repository.version_folder(model, number)
         for triton in self.tritons:
-            proof.prove(triton, model, number, folder, self._config(model).max_batch_size)
+            proof.prove(triton, model, number, folder, self._config(model).settings.max_batch_size)
 
     def _take_back(self, model: str, number: int) -> None:
         """Put the config back as it was before, then take the folder out."""
@@ -127,17 +155,20 @@ class Publisher:
         else:
             self.repository.remove_model(model)
 
-    def _states(self, model: str, number: int) -> dict[str, VersionState]:
-        """What each Triton says of this number now: an old failure must not count against a new version."""
-        found = {}
+    def _failures(self, model: str) -> Failures:
+        """What each Triton has failed to load by now: it must not count against a new try."""
+        found = set()
         for triton in self.tritons:
             try:
-                state = triton.states().get((model, number))
+                states = triton.states()
             except TritonUnavailable:
                 continue
-            if state is not None:
-                found[triton.address] = state
-        return found
+            found |= {
+                (triton.address, number, state.reason)
+                for (name, number), state in states.items()
+                if name == model and state.failed
+            }
+        return frozenset(found)
 
     def _config(self, model: str) -> pbtxt.ServingConfig:
         config = self.repository.read_config(model)

@@ -12,8 +12,9 @@ from sync.desired import CHAMPIONS_TAG, RegisteredModel, identity
 from sync.errors import Refused, RegistryUnavailable
 from sync.feed import Feed
 from sync.observation import Move, Observation
-from sync.plan import Key, Situation, plan
+from sync.plan import MODEL_ITSELF, Key, Situation, plan
 from sync.repository import Repository
+from sync.settings import dump_tag
 from sync.survey import survey
 from sync.triton import Triton
 from sync.work import Work, rejected
@@ -21,6 +22,8 @@ from sync.work import Work, rejected
 log = logging.getLogger(__name__)
 
 WRITE_AGAIN_S = 30.0
+FOLLOWED_S = 5.0
+"""By then every gateway that is up follows a new catalogue, and what it sent before is in."""
 
 
 class Registry(Protocol):
@@ -96,7 +99,7 @@ class Reconciler:
         return Situation(
             staged={key: one.record.origin for key, one in progress.staged.items()},
             equal=dict(progress.equal),
-            proven=progress.proven_keys(seen.live, trusting=False),
+            proven=progress.proved_here(seen.live),
             refused=self.work.quarantine.identities,
             resting=progress.still_resting(seen.now),
             busy=self.work.jobs.busy,
@@ -107,7 +110,7 @@ class Reconciler:
     def _watch_readiness(self, seen: Observation) -> None:
         """A version that comes back after it was not ready (Triton restarted) has to prove itself anew."""
         progress = self.work.progress
-        unready = observation.unready_keys(progress.proven_keys(seen.live, trusting=True), seen.states)
+        unready = observation.unready_keys(frozenset(progress.proved(seen.live)), seen.states)
         for key in [key for key in progress.unready if key not in unready and key in progress.proven]:
             progress.trusted[key] = progress.proven.pop(key)
         progress.unready.update_to(unready, seen.now)
@@ -130,7 +133,7 @@ class Reconciler:
             self.feed.last,
             catalogue.Circumstances(
                 now=seen.now,
-                proven=progress.proven_keys(seen.live, trusting=True),
+                proven=progress.proved(seen.live),
                 unready=self._lost,
                 lingering=frozenset(progress.vanished) - settled,
                 run_url=self.config.mlflow_public_url,
@@ -148,10 +151,15 @@ class Reconciler:
 
     def _served_now(self, seen: Observation, situation: Situation) -> Situation:
         """The situation after this pass's catalogue."""
-        serving = observation.served_keys(self.feed.last)
-        idle = self.work.progress.idle
-        idle.update_to(observation.standing_keys(seen.live) - serving, seen.now)
-        return replace(situation, serving=serving, drained=idle.longer_than(self.config.drain_s, seen.now))
+        serving, progress = observation.served_keys(self.feed.last), self.work.progress
+        progress.idle.update_to(observation.standing_keys(seen.live) - serving, seen.now)
+        progress.lowered.update_to(observation.lowered(self.feed.last, seen.desired), seen.now)
+        return replace(
+            situation,
+            serving=serving,
+            drained=progress.idle.longer_than(self.config.drain_s, seen.now),
+            lowered=progress.lowered.longer_than(FOLLOWED_S, seen.now),
+        )
 
     def _write_back(self, seen: Observation, faults: Mapping[Key, Refused]) -> Observation:
         if seen.now < self._no_writes_until:
@@ -183,9 +191,14 @@ def _ahead(seen: Observation, situation: Situation) -> bool:
 
 
 def _refused_identities(refused: Iterable[Key], seen: Observation) -> dict[Key, str]:
-    """What the refused versions are now, as far as they are still registered."""
+    """What the refused versions (and settings) are now, as far as they are still registered."""
     models = {model.name: model for model in seen.registered}
-    return {
+    tuned = {
+        (name, MODEL_ITSELF): dump_tag(model.settings)
+        for name, model in seen.desired.items()
+        if model.settings is not None
+    }
+    return tuned | {
         (name, number): identity(version, models[name].tags)
         for name, number in refused
         if name in models and (version := models[name].versions.get(number)) is not None

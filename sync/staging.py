@@ -14,9 +14,9 @@ from contract.catalog import TensorSpec
 from sync import mlmodel, preflight, record
 from sync.desired import RegisteredVersion, WantedVersion
 from sync.errors import Refused, RepositoryUnavailable, SyncError
-from sync.pbtxt import Settings
 from sync.preflight import Finding, Task
 from sync.record import Record
+from sync.settings import Settings
 
 SPARE_BYTES = 64 << 20
 

@@ -7,7 +7,7 @@ import msgspec
 
 from contract.catalog import Catalog, ServedModel
 from sync.observation import Observation, served_models, standing_keys
-from sync.plan import Key
+from sync.plan import MODEL_ITSELF, Key
 from sync.quarantine import Refusal
 from sync.reconcile import Report
 
@@ -60,7 +60,16 @@ def describe(
     if report is None:
         return Status(catalogue_revision=catalog.revision if catalog else None)
     seen = report.seen
-    refused = {(one.model, one.version): f"{one.fault}: {one.reason}" for one in refusals}
+    refused = {
+        (one.model, one.version): f"{one.fault}: {one.reason}"
+        for one in refusals
+        if one.version != MODEL_ITSELF
+    }
+    settings = tuple(
+        f"{one.model}: settings {one.identity} refused ({one.fault}): {one.reason}"
+        for one in refusals
+        if one.version == MODEL_ITSELF
+    )
     served = served_models(catalog)
     view = _View(seen, served, refused, report.resting, downloads)
     names = sorted({*seen.desired, *seen.live.models, *served, *(name for name, _ in refused)})
@@ -73,7 +82,7 @@ def describe(
         catalogue_revision=catalog.revision if catalog else None,
         default_model=catalog.default_model if catalog else None,
         tritons={address: states is not None for address, states in seen.states.items()},
-        problems=seen.problems,
+        problems=seen.problems + settings,
     )
 
 

@@ -9,9 +9,11 @@ import numpy as np
 from gevent import Timeout
 from numpy.typing import NDArray
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
-from tritonclient.utils import np_to_triton_dtype
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from sync import pbtxt
 from sync.errors import TritonUnavailable
+from sync.settings import Settings
 
 CONNECT_S = 2.0
 NETWORK_S = 30.0
@@ -65,6 +67,18 @@ class Triton:
             for entry in index
             if entry.get("version", "").isdigit()
         }
+
+    def settings(self, model: str, version: int) -> Settings:
+        """The settings that a loaded version runs with.
+
+        Raises:
+            TritonUnavailable: no answer, or the version is not loaded.
+        """
+        try:
+            found = self._call(lambda client: client.get_model_config(model, str(version)))
+        except InferenceServerException as error:
+            raise TritonUnavailable(f"Triton at {self.address}: {error}") from error
+        return pbtxt.parse_json(found).settings
 
     def infer(self, model: str, version: int, inputs: Tensors, outputs: tuple[str, ...]) -> Tensors:
         """Run one request on one version.

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from contract.deployment import Deployment, Event
-from sync import pbtxt, settings
+from sync import settings
 from sync.config import Config
 from sync.desired import WantedVersion
 from sync.errors import Fault, Refused, Unavailable
 from sync.jobs import Finished, Jobs
 from sync.journal import Journal
 from sync.observation import Move, Observation
-from sync.plan import Action, Key, Publish, Refuse, Retire, Stage
-from sync.progress import Progress
+from sync.plan import MODEL_ITSELF, Action, Key, Publish, Reconfigure, Refuse, Retire, Stage
+from sync.progress import Progress, Proof
 from sync.publication import Publisher, Stopped, retire
 from sync.quarantine import Quarantine, Refusal
 from sync.record import Record
@@ -37,7 +37,7 @@ class Work:
     """Everything that changes the repository or remembers that it was changed."""
 
     config: Config
-    cores: int
+    defaults: settings.Defaults
     source: Source
     publisher: Publisher
     journal: Journal
@@ -47,6 +47,7 @@ class Work:
     on_refusal: Callable[[str, Fault], None]
     downloads: dict[Key, tuple[int, int]] = field(default_factory=dict)
     _begun: dict[Key, Begun] = field(default_factory=dict)
+    _tuning: dict[str, tuple[settings.Settings, float]] = field(default_factory=dict)
 
     def act(self, actions: tuple[Action, ...], seen: Observation) -> None:
         """Carry out the actions, or start to."""
@@ -60,6 +61,8 @@ class Work:
                     self._publish(wanted, seen)
                 case Retire(model, versions):
                     self._retire(model, versions, seen)
+                case Reconfigure(model, wanted_settings):
+                    self._reconfigure(model, wanted_settings, seen)
 
     def settle(self) -> None:
         """Take in what the ended jobs came to."""
@@ -84,12 +87,12 @@ class Work:
         others = current.configured - {version.number} if current else frozenset()
         try:
             chosen = (
-                pbtxt.settings_of(current.config)
+                current.config.settings
                 if current
-                else settings.first(self.config, self.cores, tags, version.tags)
+                else seen.desired[version.model].settings or settings.first(self.defaults, tags, version.tags)
             )
-        except Refused as refused:
-            self._refuse(wanted, refused, seen.now)
+        except settings.SettingsError as error:
+            self._refuse(wanted, Refused("settings", str(error)), seen.now)
             return
         log.info("%s version %d: downloading and trying it (%s)", *key, ", ".join(wanted.reasons))
         order = Order(
@@ -110,14 +113,42 @@ class Work:
         current = seen.live.models.get(key[0])
         record = current.versions.get(key[1]) if current else None
         if current is not None and record is not None:
-            staged, chosen = None, pbtxt.settings_of(current.config)
+            staged, chosen = None, current.config.settings
         else:
             ready = self.progress.staged.pop(key)
             staged, record, chosen = ready.folder, ready.record, ready.settings
         self._begun.setdefault(key, Begun(wanted, seen.now))
         self.jobs.start(key, partial(self.publisher.publish, *key, record, staged, chosen), publishes=True)
 
+    def _reconfigure(self, model: str, chosen: settings.Settings, seen: Observation) -> None:
+        log.info("%s: loading every version again with %s", model, chosen)
+        work = partial(self.publisher.reconfigure, model, chosen)
+        self._tuning[model] = (chosen, seen.now)
+        self.jobs.start((model, MODEL_ITSELF), work, publishes=True)
+
     def _settle(self, ended: Finished, now: float) -> None:
+        if ended.key[1] == MODEL_ITSELF:
+            self._settle_settings(ended, now)
+        else:
+            self._settle_version(ended, now)
+
+    def _settle_settings(self, ended: Finished, now: float) -> None:
+        key, error = ended.key, ended.error
+        chosen, since = self._tuning.pop(key[0])
+        if error is None:
+            for number in ended.result:
+                self._prove((key[0], number))
+            self.note("tune", key, now, message=settings.dump_tag(chosen), duration_s=now - since)
+        elif isinstance(error, Refused):
+            refusal = Refusal(*key, settings.dump_tag(chosen), error.fault, error.reason, now)
+            self.quarantine.add(refusal)
+            self.on_refusal(key[0], error.fault)
+            log.error("%s: settings refused (%s): %s", key[0], error.fault, error.reason)
+            self.note("refuse", key, now, message=f"settings {refusal.identity}: {error.reason}")
+        elif not isinstance(error, Stopped | Unavailable | OSError):
+            raise error
+
+    def _settle_version(self, ended: Finished, now: float) -> None:
         key, error = ended.key, ended.error
         begun = self._begun[key]
         self.downloads.pop(key, None)
@@ -148,12 +179,9 @@ class Work:
 
     def _take_published(self, key: Key, begun: Begun, now: float) -> None:
         del self._begun[key]
-        record = self._standing(key)
-        if record is None:
-            return
-        known = self.progress.trusted.get(key) == record.digest
-        self.progress.proven[key] = record.digest
-        if not known:
+        trusted = self.progress.trusted.get(key)
+        record = self._prove(key)
+        if record is not None and (trusted is None or trusted.digest != record.digest):
             log.info("%s version %d: ready on every Triton and proved through each", *key)
             self.note(
                 "publish", key, now, wanted=begun.wanted, digest=record.digest, duration_s=now - begun.at
@@ -228,7 +256,7 @@ class Work:
                 at=now,
                 event=event,
                 model=key[0],
-                version=key[1],
+                version=key[1] or None,
                 digest=digest,
                 run_id=wanted.version.run_id if wanted else None,
                 cause=", ".join(wanted.reasons) if wanted else "",
@@ -236,6 +264,14 @@ class Work:
                 duration_s=None if duration_s is None else round(duration_s, 3),
             )
         )
+
+    def _prove(self, key: Key) -> Record | None:
+        """Note that a version was proved, as it stands in the repository."""
+        model = self.publisher.repository.observe().models.get(key[0])
+        record = model.versions.get(key[1]) if model else None
+        if model is not None and record is not None:
+            self.progress.proven[key] = Proof(record.digest, model.config.settings.max_batch_size)
+        return record
 
     def _standing(self, key: Key) -> Record | None:
         model = self.publisher.repository.observe().models.get(key[0])
