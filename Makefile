@@ -28,7 +28,7 @@ pytest: $(STAMP)
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=term $(ARGS)
 
-demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about ten minutes; needs PyTorch)
+demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about fifteen minutes; needs PyTorch)
 	$(BIN)/python -m demo.build
 
 constraints: ## pin the newest versions that pyproject.toml allows (needs uv)
