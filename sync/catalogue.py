@@ -167,7 +167,7 @@ class _Model:
         weights = {
             name: weight
             for name, weight in policy.weights.items()
-            if name in aliases or (name.isdigit() and int(name) in numbers)
+            if name in aliases or (name.isdecimal() and int(name) in numbers)
         }
         if not any(weight > 0 for weight in weights.values()):
             return None

@@ -112,7 +112,7 @@ def safe_name(name: str) -> bool:
 
 def parse_champions(text: str | None) -> tuple[int, ...]:
     """The tag `fixgate.champions`: numbers, newest first; anything unreadable is passed over."""
-    return tuple(int(part) for part in (text or "").split(",") if part.strip().isdigit())
+    return tuple(int(part) for part in (text or "").split(",") if part.strip().isdecimal())
 
 
 def with_champion(champions: tuple[int, ...], number: int, *, limit: int = 10) -> tuple[int, ...]:

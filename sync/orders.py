@@ -107,7 +107,7 @@ def _policy(command: Command, served: ServedModel | None, now: float) -> RoutePo
     except ValueError as error:
         raise NotPossible(f"weights: {error}") from error
     for name in policy.weights:
-        known = served and (name in served.aliases or (name.isdigit() and served.version(int(name))))
+        known = served and (name in served.aliases or (name.isdecimal() and served.version(int(name))))
         if not known:
             raise NotPossible(f"weights: {name!r} is neither an alias nor a version that is served")
     return policy

@@ -6,6 +6,7 @@ on disk: version folders first, then `config.pbtxt`, the commit point. Retiring 
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from sync import pbtxt, record
 from sync.errors import Misconfigured, RepositoryUnavailable
 from sync.pbtxt import ServingConfig
 from sync.record import Record
+
+VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 OURS = "fixgate-"
 """Beginning of every name in staging: what a kill left over is known by it."""
@@ -175,7 +178,7 @@ class Repository:
             return None
         try:
             versions = {int(entry.name): self._record(entry / record.NAME) for entry in folder.iterdir()
-                        if entry.name.isdigit() and entry.is_dir()}  # fmt: skip
+                        if VERSION.fullmatch(entry.name) and entry.is_dir()}  # fmt: skip
         except FileNotFoundError:
             return None
         return LiveModel(folder.name, config, dict(sorted(versions.items())))

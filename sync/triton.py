@@ -65,7 +65,7 @@ class Triton:
                 state=entry.get("state", ""), reason=entry.get("reason", "")
             )
             for entry in index
-            if entry.get("version", "").isdigit()
+            if entry.get("version", "").isdecimal()
         }
 
     def settings(self, model: str, version: int) -> Settings:

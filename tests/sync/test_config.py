@@ -1,0 +1,63 @@
+"""sync's options."""
+
+from pathlib import Path
+
+import pytest
+
+from contract.environment import SHARED, SYNC
+from sync.config import from_env, known_names
+from sync.errors import Misconfigured
+
+
+def test_without_any_variable_the_defaults_hold() -> None:
+    config = from_env({})
+    assert (config.poll_s, config.keep, config.models, config.sync_port) == (0.5, 1, ("*",), 8081)
+    assert config.staging_folder == Path(".fixgate/staging")
+
+
+def test_variables_are_read_with_their_types() -> None:
+    config = from_env(
+        {
+            "FIXGATE_POLL_S": "2.5",
+            "FIXGATE_KEEP": "0",
+            "FIXGATE_TRITON_HTTP": "a:8000, b:8000",
+            "FIXGATE_MODELS": "loc,tag:team=rf",
+            "FIXGATE_STAGING": "/srv/staging",
+            "FIXGATE_KIND": "gpu",
+        }
+    )
+    assert (config.poll_s, config.keep, config.kind) == (2.5, 0, "gpu")
+    assert config.triton_http == ("a:8000", "b:8000")
+    assert config.models == ("loc", "tag:team=rf")
+    assert config.staging_folder == Path("/srv/staging")
+
+
+def test_heimdalls_names_are_fallbacks() -> None:
+    fallbacks = {"MLFLOW_TRACKING_URI": "http://m", "REDIS_URL": "redis://r", "MLFLOW_MODEL_NAME": "loc"}
+    config = from_env(fallbacks)
+    assert (config.mlflow_uri, config.redis_url, config.default_model) == ("http://m", "redis://r", "loc")
+    assert from_env({**fallbacks, "FIXGATE_MLFLOW_URI": "http://own"}).mlflow_uri == "http://own"
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert from_env({"FIXGATE_KEEP": ""}).keep == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FIXGATE_POLL_S", "0"),
+        ("FIXGATE_POLL_S", "soon"),
+        ("FIXGATE_KEEP", "-1"),
+        ("FIXGATE_SYNC_PORT", "70000"),
+        ("FIXGATE_KIND", "tpu"),
+        ("FIXGATE_MAX_BATCH_SIZE", "0"),
+    ],
+)
+def test_a_value_that_cannot_be_is_an_error_that_names_variable_and_value(name: str, value: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"{name}: .*got '{value}'"):
+        from_env({name: value})
+
+
+def test_every_option_is_among_the_names_that_all_parts_know() -> None:
+    assert known_names() <= SYNC | SHARED
