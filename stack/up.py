@@ -52,6 +52,7 @@ async def _run(made: list[Part], options: Options, guard: Guard, shown: Screen) 
         """The first signal stops in order, another one at once."""
         if running.cancelling():
             supervisor.kill()
+            return
         watching.cancel()
         shown.note("stopping; Ctrl-C again kills")
         running.cancel()

@@ -62,6 +62,12 @@ def test_an_mlflow_elsewhere_that_does_not_answer_is_named(tmp_path: Path) -> No
         parts(options(tmp_path, mlflow_uri=uri))
 
 
+def test_any_http_answer_of_an_mlflow_elsewhere_will_do(tmp_path: Path, mlflow_uri: str) -> None:
+    behind_a_login = f"{mlflow_uri}/api/2.0/mlflow/runs/get"  # 4xx without parameters
+    made = named(parts(options(tmp_path, mlflow_uri=behind_a_login)))
+    assert "mlflow" not in made
+
+
 def test_stores_without_http_are_left_to_sync(tmp_path: Path) -> None:
     made = named(parts(options(tmp_path, mlflow_uri="sqlite:///theirs.db")))
     assert made["sync"].environment["FIXGATE_MLFLOW_URI"] == "sqlite:///theirs.db"

@@ -46,6 +46,18 @@ def test_a_part_that_is_late_is_stopped(tmp_path: Path) -> None:
     assert process.members(running.pid) == []
 
 
+def test_a_part_that_does_not_listen_is_killed_when_patience_ends(tmp_path: Path) -> None:
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open('up', 'w'); time.sleep(600)"
+    )
+    one = part(tmp_path, deaf, ready=(tmp_path / "up").exists)
+    running = process.start(one, tmp_path / "p.log")
+    process.wait_until_ready(one, running, tmp_path / "p.log")
+    process.stop(running, 0.1)
+    assert process.ending(running.returncode) == "signal SIGKILL"
+    assert process.members(running.pid) == []
+
+
 def test_the_last_lines_of_a_log_and_of_none(tmp_path: Path) -> None:
     log = tmp_path / "p.log"
     assert process.tail(log) == "    (no log)"
