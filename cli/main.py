@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from cli.champion import promote, rollback
+from cli.evaluate import evaluate
 from cli.history import history
 from cli.plan import plan
 from cli.predict import predict
@@ -17,9 +18,10 @@ from cli.sync import sync
 from cli.up import up
 
 # One function per subcommand; its name is the subcommand's, its docstring the help text.
-COMMANDS = (up, register, predict, status, sync, plan, promote, rollback, history)
+COMMANDS = (up, register, predict, evaluate, status, sync, plan, promote, rollback, history)
 
 EXTRAS = {
+    "evaluate": ("matplotlib",),
     "gateway": ("aiohttp", "blake3", "orjson", "prometheus_client", "pyproj", "simdjson", "scipy", "uvloop"),
     "sync": ("mlflow", "pandas", "onnx", "onnxruntime", "redis", "tritonclient"),
 }
