@@ -42,7 +42,7 @@ def read(folder: Path) -> Package:
             "artifact", "MLmodel names no ONNX file (flavors.onnx.data): is it an ONNX model?"
         ) from error
     metadata = document.get("metadata") or {}
-    contract = metadata.get(CONTRACT_KEY)
+    contract = metadata.get(CONTRACT_KEY) if isinstance(metadata, dict) else metadata
     if contract is not None and not isinstance(contract, dict):
         raise Refused("contract", "MLmodel metadata.fixgate must be an object")
     example = document.get("saved_input_example_info") or {}

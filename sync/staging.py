@@ -27,7 +27,7 @@ class Source(Protocol):
     """Where a version's files come from."""
 
     def download(
-        self, version: RegisteredVersion, folder: Path, progress: Callable[[int, int], None]
+        self, version: RegisteredVersion, folder: Path, progress: Callable[[int, int], None], /
     ) -> None: ...
 
     def run_metrics(self, run_id: str | None) -> dict[str, float]: ...

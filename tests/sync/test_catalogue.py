@@ -6,6 +6,7 @@ import json
 import pytest
 
 from contract.catalog import Catalog, ServedModel
+from contract.model import parse
 from sync import catalogue
 from sync.catalogue import Circumstances
 from sync.desired import Desired
@@ -48,7 +49,7 @@ def test_a_served_version_carries_what_a_gateway_needs() -> None:
     found = served(champion(1), BOTH, run_url="http://mlflow").versions[0]
     assert (found.version, found.digest, found.max_batch_size) == (1, "digest-1", 8)
     assert (found.served_since, found.created_at) == (50.0, ONE.created_at)
-    assert found.contract.digest == catalogue.contracts.parse(CONTRACT).digest
+    assert found.contract.digest == parse(CONTRACT).digest
 
 
 def test_only_proved_versions_are_served() -> None:

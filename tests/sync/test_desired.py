@@ -139,7 +139,7 @@ def test_routing_is_read_from_its_tag() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"weights": {"a": -1}}', '{"weights": {"a": 0}}', "not json"])
 def test_impossible_routing_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         parse_routing(text)
 
 

@@ -16,7 +16,7 @@ def client(mlflow_uri: str) -> MlflowClient:
     """MLflow with a version that no run has made."""
     client = MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
     client.create_registered_model(MODEL)
-    client.create_model_version(MODEL, "mlflow-artifacts:/nowhere")
+    client.create_model_version(MODEL, "s3://nowhere/model")
     return client
 
 
