@@ -115,18 +115,10 @@ def test_a_fitted_scale_is_judged_on_the_other_half_and_applied(
     logged = registered.get_run(run_id).data.metrics
     assert logged["fixgate/sigma_scale"] == told["sigma_scale"]
     assert logged["fixgate/coverage_95"] == told["coverage"][3]["share"]
-    artifacts = {
-        Path(one.path).name for one in registered.list_artifacts(version.run_id, "fixgate/evaluation")
-    }
-    assert (
-        artifacts
-        == {path.name for path in (tmp_path / "report").iterdir()}
-        == {
-            "evaluation.json",
-            "index.html",
-            "reliability.png",
-        }
-    )
+    artifacts = registered.list_artifacts(run_id, "fixgate/evaluation")
+    files = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {Path(one.path).name for one in artifacts} == files
+    assert "reliability.png" in files
 
 
 def test_nothing_is_written_without_being_asked_for(
