@@ -14,12 +14,14 @@ import simdjson
 from numpy.typing import NDArray
 
 from gateway.wire.json_fields import ARRAYS, BATCHES, ITEM_FIELDS, TOP_FIELDS
+from gateway.wire.json_pairs import only_pairs
 from gateway.wire.nested import MAX_LEVELS
 
 _BLOCK = 1 << 18
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 _KEYS = {name: re.compile(rb'"%s"[ \t\n\r]*:' % name.encode()) for name in ARRAYS | BATCHES}
 _MOST_PARTS = 1000
+_FEW = 1024  # numbers that are compared the general way
 
 
 class _Unusual(Exception):
@@ -85,8 +87,30 @@ class _Reader:
 
     def _numbers(self, array: Any) -> NDArray[np.float64]:
         values = _flat(array)
-        self._match(_skeleton(values.shape))
+        if not self._pairs(array, values.shape):
+            self._match(_skeleton(values.shape))
         return values
+
+    def _pairs(self, array: simdjson.Array, shape: tuple[int, ...]) -> bool:
+        """Whether this is (samples, 2) or (receivers, samples, 2), as far as the quicker check can tell.
+
+        `only_pairs` shows that all numbers are in pairs, and how many arrays there are; with as many
+        samples in every receiver, none is left to nest one deeper.
+        """
+        if len(shape) not in (2, 3) or shape[-1] != 2 or math.prod(shape) < _FEW:
+            return False
+        arrays = 1 + shape[0]
+        if len(shape) == 3:
+            if shape[0] > _MOST_PARTS or not all(_holds_arrays(one, shape[1]) for one in array):
+                return False
+            arrays += shape[0] * shape[1]
+        quote = self._body.find(b'"', self._position)
+        end = self._body.rfind(b"]", self._position, quote if quote >= 0 else None) + 1
+        text = np.frombuffer(self._body, np.uint8, end - self._position, self._position)
+        if not only_pairs(text, arrays):
+            return False
+        self._position = end
+        return True
 
     def _find(self, name: str) -> None:
         """Go to the value of the next key `name`.
@@ -130,6 +154,10 @@ def _flat(array: Any) -> NDArray[np.float64]:
     if math.prod(shape) != len(values):
         raise _Unusual
     return values.reshape(shape)
+
+
+def _holds_arrays(part: Any, count: int) -> bool:
+    return isinstance(part, simdjson.Array) and len(part) == count and isinstance(part[0], simdjson.Array)
 
 
 def _skeleton(shape: tuple[int, ...]) -> bytes:

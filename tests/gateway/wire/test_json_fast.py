@@ -154,8 +154,10 @@ def comparable(item: PredictRequest | Exception) -> Any:
 @settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_fast_and_exact_give_the_same_request_or_the_same_error(document: str) -> None:
     body = document.encode()
-    fast = json_fast.load(body)
-    assert fast is None or same(fast, json_text.load(body))
+    for few in (0, 1024):  # with and without the quicker check of pairs
+        with mock.patch.object(json_fast, "_FEW", few):
+            fast = json_fast.load(body)
+        assert fast is None or same(fast, json_text.load(body))
     for batch in (False, True):
         with mock.patch.object(json_fast, "load", return_value=None):
             exact = outcome(body, batch=batch)
@@ -182,9 +184,11 @@ def test_any_bytes_are_left_alone_or_read_alike(body: bytes) -> None:
 )
 def test_usual_documents_are_read_fast(document: str) -> None:
     body = document.encode()
-    fast = json_fast.load(body)
-    assert fast is not None
-    assert same(fast, json_text.load(body))
+    for few in (0, 1024):
+        with mock.patch.object(json_fast, "_FEW", few):
+            fast = json_fast.load(body)
+        assert fast is not None
+        assert same(fast, json_text.load(body))
 
 
 def test_a_large_array_is_compared_over_many_blocks() -> None:
