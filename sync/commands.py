@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 GROUP = "sync"
 CONSUMER = "sync"
-BLOCK_MS = 2000
+BLOCK_MS = 500
 TIMEOUT_S = 5.0
 AGAIN_S = 1.0
 REPLY_TTL_S = 300

@@ -1,0 +1,90 @@
+"""What commands come to."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from contract.catalog import ServedModel
+from contract.command import Command
+from sync.orders import Change, LookAgain, MoveChampion, NotPossible, SetRouting, previous_champion, resolve
+from sync.quarantine import Refusal
+from tests.sync.makers import model, registered
+
+LOC = model(
+    *(registered(number) for number in (1, 2, 3)),
+    aliases={"champion": 3},
+    tags={"fixgate.champions": "3,9,2,1"},
+)
+SERVED = {"loc": ServedModel("loc", (), {"champion": 3, "candidate": 2})}
+REFUSED = {("loc", 1): Refusal("loc", 1, "i", "load", "cannot", 0.0)}
+NOW = 100.0
+
+
+def decided(action: str, version: int | None = None, *, name: str | None = "loc", **arguments: Any) -> Change:
+    given = {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in arguments.items()}
+    command = Command("c-1", action, "me", 1.0, 200.0, name, version, given)  # type: ignore[arg-type]
+    return resolve(command, {"loc": LOC}, SERVED, REFUSED, NOW)
+
+
+def test_a_reload_is_a_look() -> None:
+    assert decided("reload", name=None) == LookAgain()
+
+
+def test_a_promotion_moves_the_champion() -> None:
+    assert decided("promote", 2) == MoveChampion("loc", 2)
+
+
+def test_a_rollback_goes_to_the_champion_before_that_is_still_registered() -> None:
+    assert decided("rollback") == MoveChampion("loc", 2)
+    assert decided("rollback", 3) == MoveChampion("loc", 3)
+
+
+def test_without_an_earlier_champion_there_is_nothing_to_go_back_to() -> None:
+    with pytest.raises(NotPossible, match="no earlier champion"):
+        previous_champion(model(registered(1), aliases={"champion": 1}, tags={"fixgate.champions": "1"}))
+
+
+def test_weights_are_put_in_force_with_their_end() -> None:
+    change = decided("route", weights={"champion": 90, "candidate": 10}, expires_in_s=60)
+    assert isinstance(change, SetRouting)
+    assert change.policy is not None
+    assert change.policy.weights == {"champion": 90.0, "candidate": 10.0}
+    assert change.policy.expires_at == NOW + 60
+    assert change.policy.salt == "c-1"
+
+
+def test_no_weights_end_the_policy() -> None:
+    assert decided("route") == SetRouting("loc", None)
+
+
+@pytest.mark.parametrize(
+    ("action", "version", "arguments", "said"),
+    [
+        ("promote", 7, {}, "no version 7"),
+        ("promote", None, {}, "no version None"),
+        ("promote", 1, {}, r"refused \(load\): cannot"),
+        ("route", None, {"weights": {"shadow": 1}}, "'shadow' is neither"),
+        ("route", None, {"weights": {"7": 1}}, "'7' is neither"),
+        ("route", None, {"weights": {"champion": 0}}, "at least one"),
+        ("route", None, {"weights": {"champion": -1}}, "weights"),
+        ("route", None, {"weights": "all"}, "weights"),
+        ("route", None, {"weights": {"champion": 1}, "expires_in_s": "soon"}, "weights"),
+        ("rollout", None, {}, "does not know the action"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    action: str, version: int | None, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(NotPossible, match=said):
+        decided(action, version, **arguments)
+
+
+def test_an_unknown_model_is_said() -> None:
+    with pytest.raises(NotPossible, match="no model 'other'"):
+        decided("promote", 1, name="other")
+
+
+def test_a_command_that_is_read_too_late_is_not_carried_out() -> None:
+    with pytest.raises(NotPossible, match="expired"):
+        resolve(Command("c", "promote", "me", 1.0, 99.0, "loc", 2), {"loc": LOC}, SERVED, {}, NOW)
