@@ -1,6 +1,7 @@
 """Triton without containers: the tritonserver of the nvidia-pytriton wheel, polling a model repository."""
 
 import ctypes
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from stack.part import LOOPBACK, CannotStart, Part, http_ok
 
 BACKEND = Path(__file__).parent / "triton" / "onnxruntime" / "model.py"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -27,7 +29,7 @@ class TritonPorts:
 def triton_part(home: Path, repository: Path, ports: TritonPorts) -> Part:
     """Triton in poll mode over `repository`, with our `onnxruntime` backend; CPU only.
 
-    Writes the backend folder under `home`.
+    Writes the backend folder under `home`, which no other Triton may be using.
 
     Raises:
         CannotStart: the wheel, or the Python library that Triton embeds, is not there.
@@ -36,10 +38,14 @@ def triton_part(home: Path, repository: Path, ports: TritonPorts) -> Part:
     library = _python_library()
     folder = home / "triton"
     repository.mkdir(parents=True, exist_ok=True)
+    regions = shared_memory_prefix(home)
+    for left_by_a_kill in SHARED_MEMORY.glob(f"{regions}*"):
+        left_by_a_kill.unlink(missing_ok=True)
     options = {
         # Triton gives both paths to a shell, unquoted: relative ones are safe whatever the home is called.
         "model-repository": _link(folder / "repository", repository).name,
         "backend-directory": assemble_backends(wheel, folder / "backends").name,
+        "backend-config": f"python,shm-region-prefix-name={regions}",
         "model-control-mode": "poll",
         "repository-poll-secs": 1,
         "strict-readiness": "false",
@@ -68,6 +74,11 @@ def triton_part(home: Path, repository: Path, ports: TritonPorts) -> Part:
             "CUDA_VISIBLE_DEVICES": "",
         },
     )
+
+
+def shared_memory_prefix(home: Path) -> str:
+    """How the names of the regions begin through which this home's Triton talks to its models' processes."""
+    return f"fixgate-{hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:12]}-"
 
 
 def assemble_backends(wheel: Path, folder: Path) -> Path:

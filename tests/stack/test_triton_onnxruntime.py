@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from stack import process
+from stack.triton_server import SHARED_MEMORY, shared_memory_prefix
 from tests.launch import Triton
 
 PATIENCE_S = 60.0
@@ -355,6 +356,13 @@ def test_options_and_unknown_keys_do_not_keep_a_model_from_serving(
 
 def test_metadata_names_the_platform_of_the_c_backend(client: triton_grpc.InferenceServerClient) -> None:
     assert client.get_model_metadata("backend_options").platform == "onnxruntime_onnx"
+
+
+def test_the_shared_memory_of_every_instance_can_be_told_by_its_name(
+    client: triton_grpc.InferenceServerClient, triton: Triton
+) -> None:
+    prefix = shared_memory_prefix(triton.repository.parent)
+    assert len(list(SHARED_MEMORY.glob(f"{prefix}*"))) >= len(SERVED)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -9,7 +9,7 @@ import pytest
 
 from stack import triton_server
 from stack.part import CannotStart, http_ok
-from stack.triton_server import TritonPorts, triton_part
+from stack.triton_server import TritonPorts, shared_memory_prefix, triton_part
 from tests.launch import Triton
 
 PORTS = TritonPorts(8000, 8001, 8002)
@@ -32,6 +32,20 @@ def test_triton_sees_the_repository_by_a_path_that_no_shell_can_misread(tmp_path
         assert "--model-repository=repository" in part.command
         assert (part.folder / "repository").resolve() == tmp_path / name
     assert not any(str(tmp_path) in word for word in part.command)
+
+
+def test_shared_memory_that_a_killed_triton_left_is_removed(tmp_path: Path) -> None:
+    left = triton_server.SHARED_MEMORY / f"{shared_memory_prefix(tmp_path)}left"
+    others = triton_server.SHARED_MEMORY / f"{shared_memory_prefix(tmp_path / 'other')}in-use"
+    try:
+        left.touch()
+        others.touch()
+        triton_part(tmp_path, tmp_path / "models", PORTS)
+        assert not left.exists()
+        assert others.exists()
+    finally:
+        left.unlink(missing_ok=True)
+        others.unlink()
 
 
 def test_backends_are_assembled_anew_over_old_ones(tmp_path: Path) -> None:
