@@ -21,6 +21,10 @@ _BLOCK = 1 << 18
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 _KEYS = {name: re.compile(rb'"%s"[ \t\n\r]*:' % name.encode()) for name in ARRAYS | BATCHES}
 _MOST_PARTS = 1000
+# One parser is kept with its memory (about five bodies): getting that anew costs more than reading.
+# A caller takes it out while it uses it, so that threads never share it.
+_SPARE: list[simdjson.Parser] = []
+_KEPT_BYTES = 12 << 20
 _FEW = 1024  # numbers that are compared the general way
 
 
@@ -31,13 +35,18 @@ class _Unusual(Exception):
 def load(body: bytes) -> dict[str, Any] | None:
     """The document, with arrays of numbers as float64 ndarrays in their nesting's shape; None if unusual."""
     try:
-        # A parser may not be used again while proxies of its last document live, so each call has its own.
-        document = simdjson.Parser().parse(body)
-        if not isinstance(document, simdjson.Object):
-            return None
-        return _Reader(body).read(document, TOP_FIELDS)
-    except (_Unusual, ValueError, TypeError, LookupError, RuntimeError):
+        parser = _SPARE.pop()
+    except IndexError:
+        parser = simdjson.Parser()
+    try:
+        found = _Reader(body).document(parser)
+    except (_Unusual, ValueError, TypeError, LookupError):
+        found = None
+    except RuntimeError:  # too deep, or the parser still has a document: it is not used again
         return None
+    if len(body) <= _KEPT_BYTES and not _SPARE:
+        _SPARE.append(parser)
+    return found
 
 
 class _Reader:
@@ -46,6 +55,13 @@ class _Reader:
     def __init__(self, body: bytes) -> None:
         self._body = body
         self._position = 0
+
+    def document(self, parser: simdjson.Parser) -> dict[str, Any]:
+        """The whole document; nothing of it outlives this call, so that the parser can be used again."""
+        document = parser.parse(self._body)
+        if not isinstance(document, simdjson.Object):
+            raise _Unusual
+        return self.read(document, TOP_FIELDS)
 
     def read(self, document: simdjson.Object, fields: frozenset[str]) -> dict[str, Any]:
         names = list(document.keys())

@@ -2,11 +2,13 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
+import simdjson
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -151,7 +153,7 @@ def comparable(item: PredictRequest | Exception) -> Any:
 @example(document='{"iq_data":[[1,2,3],[4],[5,6]]}')
 @example(document='{"iq_data":[[[1,2],[3,4]],[[5,6,7,8]]]}')
 @example(document='{"iq_data":[[1,2],3,4]}')
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_fast_and_exact_give_the_same_request_or_the_same_error(document: str) -> None:
     body = document.encode()
     for few in (0, 1024):  # with and without the quicker check of pairs
@@ -216,3 +218,31 @@ def test_iq_is_what_numpy_makes_of_the_text(width: type[np.float32] | type[np.fl
     expected = np.asarray(json.loads(text)["iq_data"], np.float32)
     assert iq is not None
     assert np.stack([iq.real, iq.imag], axis=-1).tobytes() == expected.tobytes()
+
+
+def test_threads_do_not_disturb_one_another() -> None:
+    bodies = [json.dumps({"iq_data": [[i, n] for n in range(3000)]}).encode() for i in range(8)]
+
+    def read(turn: int) -> bool:
+        fast = json_fast.load(bodies[turn % 8])
+        return fast is not None and bool((fast["iq_data"][:, 0] == turn % 8).all())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(read, range(400)))
+
+
+def test_a_parser_that_still_has_a_document_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = simdjson.Parser()
+    document = busy.parse(b'{"a":[1]}')
+    monkeypatch.setattr(json_fast, "_SPARE", [busy])
+    body = b'{"iq_data":[[1,2]]}'
+    assert json_fast.load(body) is None
+    assert json_fast.load(body) is not None
+    assert isinstance(document, simdjson.Object)
+    assert document.as_dict() == {"a": [1]}
+
+
+@pytest.mark.parametrize("body", [b'{"iq_data":[[1,2],[3]]}', b'{"x":[1]}', b"[[1]]", b"{", b"[" * 2000])
+def test_after_an_unusual_document_the_next_is_read_fast(body: bytes) -> None:
+    assert json_fast.load(body) is None
+    assert json_fast.load(b'{"iq_data":[[1,2]]}') is not None
