@@ -50,10 +50,19 @@ class PredictRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchRequest:
-    """1 to 100 recordings for one version; an item that could not be parsed is its error, in its place."""
+    """1 to 100 recordings for one version; an item that could not be parsed is its error, in its place.
+
+    sample_ids: the client's names of the items, as far as given; also of those that could not be parsed.
+    """
 
     items: tuple[PredictRequest | FixgateError, ...]
     continue_on_error: bool = True
+    sample_ids: tuple[str | None, ...] = ()
+
+    def sample_id(self, place: int) -> str:
+        """The client's name of an item, or its place."""
+        given = self.sample_ids[place] if place < len(self.sample_ids) else None
+        return str(place) if given is None else given
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def batch(body: bytes, limits: Limits) -> BatchRequest:
     return BatchRequest(
         items=tuple(_item(item, shared, f"{spelling}[{i}]") for i, item in enumerate(items)),
         continue_on_error=True if go_on is None else flag(go_on, "continue_on_error"),
+        sample_ids=tuple(_sample_id(item) for item in items),
     )
 
 
@@ -69,6 +70,16 @@ def _item(item: Any, shared: Options, at: str) -> PredictRequest | InvalidInput:
     except InvalidInput as error:
         return error
     return InvalidInput(f"must be an array of [I, Q] or an object, got {kind(item)}", field=at)
+
+
+def _sample_id(item: Any) -> str | None:
+    """The item's name, if it is one: an item with a wrong name has an error that says so."""
+    if not isinstance(item, dict) or item.get("sample_id") is None:
+        return None
+    try:
+        return text(item["sample_id"], "sample_id")
+    except InvalidInput:
+        return None
 
 
 def _request(fields: dict[str, Any], defaults: Options, at: str) -> PredictRequest:

@@ -173,3 +173,10 @@ def test_a_malformed_batch_is_refused_as_a_whole(fields: dict[str, Any], message
     with pytest.raises(InvalidInput) as caught:
         batch(document(**fields), LIMITS)
     assert caught.value.detail.startswith(message)
+
+
+def test_every_item_keeps_its_name_even_where_it_fails() -> None:
+    items = [ONE, {"sample_id": "b", "iq_data": ONE}, {"sample_id": "c"}, {"sample_id": 5, "iq_data": ONE}]
+    found = batch(document(samples=items), LIMITS)
+    assert [found.sample_id(place) for place in range(4)] == ["0", "b", "c", "3"]
+    assert isinstance(found.items[2], InvalidInput)
