@@ -105,7 +105,7 @@ def array(body: bytes) -> NDArray[Any]:
     claimed = math.prod(shape) * dtype.itemsize
     if claimed != len(body) - start:
         raise InvalidInput(
-            f"shape {_short(shape)} of {dtype} takes {claimed:,} bytes, "
+            f"shape {_short(shape)} of {dtype} takes {_short(f'{claimed:,}')} bytes, "
             f"but {len(body) - start:,} follow the header",
             field=_FIELD,
         )
@@ -152,6 +152,6 @@ def _item(values: NDArray[Any], options: Options, field: str) -> PredictRequest 
     return PredictRequest(Recording(features=checked), options)
 
 
-def _short(shape: tuple[Any, ...]) -> str:
-    text = str(shape)
+def _short(value: object) -> str:
+    text = str(value)
     return text if len(text) <= 60 else text[:60] + "…"

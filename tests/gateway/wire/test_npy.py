@@ -151,6 +151,7 @@ def test_pickled_objects_are_refused_unread() -> None:
             file(HEADER.replace("(2, 3)", "(99999999999, 99999999999, 99999999999)")),
             "shape (99999999999, 99999999999, 99999999999) of complex64 takes 7,999,999,999,",
         ),
+        (file(HEADER.replace("(2, 3)", f"({'9' * 1900},{'9' * 1900})")), "shape (9999999999999999999999999"),
         (file(HEADER.replace("(2, 3)", "2")), "header is not that of an array"),
         (file(HEADER.replace("(2, 3)", "(2.0, 3)")), "header is not that of an array"),
         (file(HEADER.replace("(2, 3)", "(2L, 3L)")), "header is not that of an array"),
@@ -180,6 +181,7 @@ def test_hostile_files_are_refused(body: bytes, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         recording(body)
     assert caught.value.detail.startswith(f"npy: {message}")
+    assert len(caught.value.detail) < 300
 
 
 @pytest.mark.parametrize("dtype", ["c8", "c16", "f8"])
