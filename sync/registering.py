@@ -8,20 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import mlflow.onnx
+import mlflow
 import numpy as np
 import onnx
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.types.schema import Schema
-from mlflow.types.schema import TensorSpec as MlflowTensor
 from numpy.typing import NDArray
 from requests.exceptions import RequestException
 
 from contract import model as contracts
 from contract.catalog import TensorSpec
-from sync import desired, mlmodel, preflight, registry
+from sync import desired, mlmodel, onnx_flavour, preflight, registry
 from sync.cpu import cores
 from sync.errors import Refused, RegistryUnavailable
 from sync.preflight import Finding, Task
@@ -122,10 +119,12 @@ def _save(
     answers: Mapping[str, NDArray[np.generic]],
     folder: Path,
 ) -> None:
-    mlflow.onnx.save_model(
+    onnx_flavour.save_model(
         onnx.load(order.model),
         str(folder),
-        signature=ModelSignature(inputs=_schema(finding.inputs), outputs=_schema(finding.outputs)),
+        signature=onnx_flavour.ModelSignature(
+            inputs=_schema(finding.inputs), outputs=_schema(finding.outputs)
+        ),
         input_example=rows[:1],
         metadata={mlmodel.CONTRACT_KEY: dict(finding.contract)},
         pip_requirements=["onnx", "onnxruntime"],
@@ -134,10 +133,10 @@ def _save(
     (folder / mlmodel.EXPECTED).write_text(json.dumps(expected))
 
 
-def _schema(specs: tuple[TensorSpec, ...]) -> Schema:
-    return Schema(
+def _schema(specs: tuple[TensorSpec, ...]) -> onnx_flavour.Schema:
+    return onnx_flavour.Schema(
         [
-            MlflowTensor(np.dtype(NUMPY.get(one.datatype, np.float32)), (-1, *one.shape), one.name)
+            onnx_flavour.TensorSpec(np.dtype(NUMPY.get(one.datatype, np.float32)), (-1, *one.shape), one.name)
             for one in specs
         ]
     )

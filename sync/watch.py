@@ -66,13 +66,14 @@ class Watch:
         """Run passes until stopped, or, with `once`, until nothing is left to do or the registry fails."""
         while not self.bell.stopped:
             started = time.monotonic()
-            report = self._pass()
+            report = self.step()
             if once and (report is None or not report.seen.fresh or report.idle):
                 return
             took = time.monotonic() - started
             self.bell.wait(max(self.poll_s - took, took * LEAST_PAUSE_PER_PASS))
 
-    def _pass(self) -> Report | None:
+    def step(self) -> Report | None:
+        """One pass; None when it could not be finished."""
         self.before_pass()
         try:
             report = self.reconciler.run_pass()
