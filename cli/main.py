@@ -9,6 +9,7 @@ from rich.console import Console
 
 from cli.champion import promote, rollback
 from cli.evaluate import evaluate
+from cli.gateway import gateway
 from cli.history import history
 from cli.plan import plan
 from cli.predict import predict
@@ -18,7 +19,7 @@ from cli.sync import sync
 from cli.up import up
 
 # One function per subcommand; its name is the subcommand's, its docstring the help text.
-COMMANDS = (up, register, predict, evaluate, status, sync, plan, promote, rollback, history)
+COMMANDS = (up, register, predict, evaluate, status, gateway, sync, plan, promote, rollback, history)
 
 EXTRAS = {
     "evaluate": ("matplotlib",),

@@ -26,6 +26,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     host, port: where to listen.
     home: folder for the snapshot of the catalogue.
+    log_level: debug, info, warning or error.
     redis_url: the catalogue and the shared cache; `redis://`, `rediss://` or `unix://`.
     triton_grpc: Triton's gRPC endpoints, host:port, comma separated.
     default_model: what `/predict` means; not given: the catalogue's default, or its only model.

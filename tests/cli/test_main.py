@@ -14,8 +14,13 @@ CONTROL_PLANE = ("mlflow", "pandas", "onnx", "onnxruntime", "pytriton", "redisli
 
 WITHOUT = """
 import sys
-for name in {names}:
-    sys.modules[name] = None  # importing it is an ImportError now
+
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError("No module named " + repr(name), name=name)
+
+sys.meta_path.insert(0, NotInstalled())
 sys.argv = ["fixgate", *{arguments}]
 from cli.main import main
 main()
