@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cli.client import GatewayClient, GatewayError, model_path
+from cli.console import output
 from cli.predict import KEY, URL
 from cli.register import MLFLOW_VARIABLES
 
@@ -77,15 +78,13 @@ def evaluate(
             if log:
                 _log(mlflow_uri, evaluation, built, folder)
         if apply:
-            from sync.evaluation_record import apply_sigma_scale
-
-            apply_sigma_scale(mlflow_uri, model, version, evaluation.sigma_scale)
+            built["applied"] = _apply(mlflow_uri, model, version, evaluation)
     if as_json:
         sys.stdout.write(json.dumps(built, indent=2) + "\n")
     else:
         from cli.evaluation.show import show
 
-        show(evaluation, Console(highlight=False))
+        show(evaluation, output())
     if not evaluation.overall.calibrated:
         raise typer.Exit(NOT_CALIBRATED)
 
@@ -148,3 +147,15 @@ def _log(uri: str, evaluation: "Evaluation", built: dict[str, Any], folder: Path
         report=folder,
         at=built["at"],
     )
+
+
+def _apply(uri: str, model: str, version: int, evaluation: "Evaluation") -> bool:
+    """Set the version's scale, unless it would make the half that it was not fitted on worse."""
+    from sync.evaluation_record import apply_sigma_scale
+
+    if evaluation.fit is None or not evaluation.fit.helps:
+        told = "not applied: on the half that it was not fitted on, the scale is no improvement"
+        Console(stderr=True).print(told, style="yellow", soft_wrap=True)
+        return False
+    apply_sigma_scale(uri, model, version, evaluation.sigma_scale)
+    return True

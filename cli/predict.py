@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from cli import console
 from cli.client import GatewayClient, GatewayError, Unreachable, model_path
 from cli.formats.answer import Answer
 from cli.recording_file import UnknownFile, read
@@ -17,7 +18,9 @@ from cli.recording_file import UnknownFile, read
 Format = Literal["table", "json", "geojson", "kml", "csv"]
 
 URL = typer.Option(envvar="FIXGATE_URL", help="The gateway.")
-KEY = typer.Option(envvar="FIXGATE_API_KEY", help="API key, where the gateway wants one.", show_envvar=True)
+KEY = typer.Option(
+    "--api-key", envvar="FIXGATE_API_KEY", help="API key, where the gateway wants one.", show_envvar=True
+)
 
 
 def predict(
@@ -99,7 +102,7 @@ def _print(answers: list[Answer], output: Format) -> None:
     match output:
         case "table":
             if answers:
-                show(answers, Console(highlight=False))
+                show(answers, console.output())
         case "json":
             sys.stdout.writelines(f"{json.dumps({'file': one.name, **one.document})}\n" for one in answers)
         case "csv":

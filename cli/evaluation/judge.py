@@ -42,6 +42,11 @@ class Fit:
     before: float
     after: float
 
+    @property
+    def helps(self) -> bool:
+        """Whether the other half is better off with it."""
+        return self.after < self.before
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:

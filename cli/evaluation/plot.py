@@ -40,13 +40,8 @@ def _coverage_panel(axes, evaluation: Evaluation) -> None:  # type: ignore[no-un
     axes.plot(LEVELS, [one.share for one in curve], color=BLUE, lw=1.5, label="observed")
     for one in evaluation.overall.coverage:
         axes.plot(one.level, one.share, "o", ms=5, color=RED if one.off else BLUE)
-        axes.annotate(
-            f"{one.share:.1%}",
-            (one.level, one.share),
-            xytext=(5, -11),
-            textcoords="offset points",
-            fontsize=8,
-        )
+        place, told = (one.level, one.share), f"{one.share:.1%}"
+        axes.annotate(told, place, xytext=(-5, 4), textcoords="offset points", fontsize=8, ha="right")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="level of the ellipse", ylabel="share of truths inside it")
     axes.set_aspect("equal")
     axes.legend(loc="upper left", fontsize=8, frameon=False)

@@ -1,10 +1,9 @@
 """An evaluation on the terminal."""
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from cli.console import table
 from cli.evaluation.judge import Evaluation
 from cli.formats.units import metres
 from gateway.calibration import Summary
@@ -12,16 +11,16 @@ from gateway.calibration import Summary
 
 def show(evaluation: Evaluation, console: Console) -> None:
     """Print it."""
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    table.add_column("region", overflow="fold")
-    for heading in ("recordings", "p50", "p90", "p95", "R95"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    rows = table(console)
+    rows.add_column("region", overflow="fold", min_width=6)
+    for heading in ("count", "p50", "p95", "R95"):
+        rows.add_column(heading, justify="right", no_wrap=True)
     for one in evaluation.overall.coverage:
-        table.add_column(f"in {one.level:.0%}", justify="right", no_wrap=True)
-    table.add_column("NEES", justify="right")
+        rows.add_column(f"in {one.level:.0%}", justify="right", no_wrap=True)
+    rows.add_column("NEES", justify="right", no_wrap=True)
     for name, summary in [("all", evaluation.overall), *evaluation.regions.items()]:
-        table.add_row(*_row(name, summary))
-    console.print(table)
+        rows.add_row(*_row(name, summary))
+    console.print(rows)
     for reason, count in evaluation.failures.items():
         console.print(f"without an answer: {count:,} × {reason}", style="yellow", markup=False)
     for line in _verdict(evaluation):
@@ -29,7 +28,7 @@ def show(evaluation: Evaluation, console: Console) -> None:
 
 
 def _row(name: str, summary: Summary) -> list[Text]:
-    errors = [metres(summary.percentiles_m[percentile]) for percentile in (50, 90, 95)]
+    errors = [metres(summary.percentiles_m[percentile]) for percentile in (50, 95)]
     return [
         *map(Text, (name, f"{summary.count:,}", *errors, metres(summary.median_r95_m))),
         *(Text(f"{one.share:.1%}", "red" if one.off else "") for one in summary.coverage),

@@ -2,39 +2,42 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from cli.console import table
 from cli.formats.answer import Answer
-from cli.formats.units import degrees, metres, percent
+from cli.formats.units import metres, percent
 
 
 def show(answers: Sequence[Answer], console: Console) -> None:
-    """Print one line per prediction; without lines and colours when it is not a terminal."""
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    table.add_column("file", overflow="fold")
-    for heading in ("latitude", "longitude", "level", "ellipse", "bearing", "CEP50", "R95", "confidence"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("version", overflow="fold")
+    """Print one line per prediction, and before them which model answered."""
+    rows = table(console)
+    rows.add_column("file", overflow="fold", min_width=8)
+    for heading in ("latitude", "longitude", "ellipse", "bearing", "CEP50", "R95", "conf."):
+        rows.add_column(heading, justify="right", no_wrap=True)
     for answer in answers:
-        table.add_row(*map(Text, _row(answer)))
-    console.print(table)
+        rows.add_row(*map(Text, _row(answer)))
+    for line in dict.fromkeys(map(_source, answers)):
+        console.print(line, markup=False)
+    console.print(rows)
+
+
+def _source(answer: Answer) -> str:
+    document = answer.document
+    level = percent(document["ellipse"]["confidence_level"])
+    return f"{document['model']} version {document['model_version']}, ellipses at {level}"
 
 
 def _row(answer: Answer) -> tuple[str, ...]:
-    document = answer.document
-    place, ellipse = document["position"], document["ellipse"]
+    place, ellipse = answer.document["position"], answer.document["ellipse"]
     return (
         answer.name,
-        degrees(place["latitude"]),
-        degrees(place["longitude"]),
-        percent(ellipse["confidence_level"]),
+        f"{place['latitude']:.5f}",
+        f"{place['longitude']:.5f}",
         f"{metres(ellipse['semi_major_m'])} × {metres(ellipse['semi_minor_m'])}",
         f"{ellipse['orientation_deg']:.0f}°",
         metres(ellipse["cep50_m"]),
         metres(ellipse["r95_m"]),
-        percent(round(document["confidence"], 3)),
-        f"{document['model']} {document['model_version']}",
+        percent(round(answer.document["confidence"], 3)),
     )

@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
+from cli.evaluation.judge import in_first_half
 from cli.main import app
 from tests.cli.conftest import ECHO, ECHO_SCALE, Run
 from tests.cli.evaluation.sets import drawn
@@ -105,6 +106,7 @@ def test_a_fitted_scale_is_judged_on_the_other_half_and_applied(
     result = evaluate(run, boastful, *arguments, "--report", tmp_path / "report")
     assert result.exit_code == 0, result.output
     told = figures(result)
+    assert told["applied"] is True
     assert told["sigma_scale"] == pytest.approx(2 * ECHO_SCALE, rel=0.1)
     assert told["fit"]["fitted_on"] + told["recordings"] == COUNT
     assert told["fit"]["worst_miss_after"] < 0.1 < told["fit"]["worst_miss_before"]
@@ -119,6 +121,26 @@ def test_a_fitted_scale_is_judged_on_the_other_half_and_applied(
     files = {path.name for path in (tmp_path / "report").iterdir()}
     assert {Path(one.path).name for one in artifacts} == files
     assert "reliability.png" in files
+
+
+def test_a_scale_that_the_other_half_contradicts_is_not_applied(
+    run: Run, registered: MlflowClient, mlflow_uri: str, tmp_path: Path
+) -> None:
+    names = np.array([f"s{index}" for index in range(COUNT)])
+    seen = np.array([in_first_half(name) for name in names])
+    answers, truths = drawn(COUNT, ECHO_SCALE)
+    _, further = drawn(COUNT, 3 * ECHO_SCALE)
+    np.savez(
+        tmp_path / "set.npz", features=answers, truth=np.where(seen[:, None], further, truths), session=names
+    )
+    before = registered.get_model_version(ECHO, "1").tags
+    result = evaluate(
+        run, tmp_path / "set.npz", "--fit-scale", "--apply", "--json", "--mlflow-uri", mlflow_uri
+    )
+    assert result.exit_code == 1
+    assert figures(result)["applied"] is False
+    assert "not applied" in result.stderr
+    assert registered.get_model_version(ECHO, "1").tags == before
 
 
 def test_nothing_is_written_without_being_asked_for(

@@ -93,9 +93,10 @@ def test_a_version_an_alias_and_a_level_can_be_asked_for(run: Run, place: Path) 
 
 def test_the_table_is_plain_where_it_is_no_terminal(run: Run, place: Path) -> None:
     result = run("predict", place, "--model", ECHO, "--level", 0.95)
-    header, row = result.stdout.splitlines()
+    source, header, row = result.stdout.splitlines()
+    assert source == f"{ECHO} version 1, ellipses at 95 %"
     assert header.startswith("file")
-    assert row.split()[:3] == ["place.npy", "45.500000°", "7.500000°"]
+    assert row.split()[:3] == ["place.npy", "45.50000", "7.50000"]
     assert "1.22 km × 918 m" in row
 
 

@@ -8,30 +8,43 @@ from cli.formats.table import show
 from tests.cli.formats.answers import answer
 
 
-def test_a_line_has_place_ellipse_radii_and_version() -> None:
+def shown(*names: str, **how: object) -> list[str]:
+    """The lines."""
     text = io.StringIO()
-    show([answer("a.npy"), answer("b.npy")], Console(file=text, width=160))
-    header, first, second = text.getvalue().splitlines()
-    assert header.split() == [
-        *(
-            "file",
-            "latitude",
-            "longitude",
-            "level",
-            "ellipse",
-            "bearing",
-            "CEP50",
-            "R95",
-            "confidence",
-            "version",
-        )
+    show([answer(name) for name in names], Console(file=text, **how))  # type: ignore[arg-type]
+    return text.getvalue().splitlines()
+
+
+def test_a_line_has_place_ellipse_radii_and_confidence() -> None:
+    source, header, first, second = shown("a.npy", "b.npy", width=10_000)
+    assert source == "localization version 3, ellipses at 90 %"
+    assert header.split() == ["file", "latitude", "longitude", "ellipse", "bearing", "CEP50", "R95", "conf."]
+    assert first.split("  ")[0] == "a.npy"
+    assert first.split()[1:] == [
+        "45.10000",
+        "7.60000",
+        "1.73",
+        "km",
+        "×",
+        "836",
+        "m",
+        "7°",
+        "693",
+        "m",
+        "1.63",
+        "km",
+        "73.4",
+        "%",
     ]
-    assert first.startswith("a.npy  45.100000°  7.600000°   90 %  1.73 km × 836 m ")
-    assert first.rstrip().endswith("localization 3")
     assert second.startswith("b.npy")
 
 
+def test_it_fits_a_terminal_of_80_columns_whole() -> None:
+    lines = shown("recording.npy", width=80, force_terminal=True, color_system=None)
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    assert any("73.4 %" in line for line in lines)
+
+
 def test_a_name_is_no_markup() -> None:
-    text = io.StringIO()
-    show([answer("[bold]x[/nonsense].npy")], Console(file=text, width=160))
-    assert "[bold]x[/nonsense].npy" in text.getvalue()
+    assert "[bold]x[/nonsense].npy" in shown("[bold]x[/nonsense].npy", width=200)[-1]

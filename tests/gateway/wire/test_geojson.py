@@ -107,6 +107,10 @@ def test_several_predictions_stand_in_order_in_one_collection() -> None:
     assert "bbox" not in collection
 
 
+def test_no_prediction_is_an_empty_collection() -> None:
+    assert feature_collection([]) == {"type": "FeatureCollection", "features": []}
+
+
 def test_numbers_are_all_finite() -> None:
     json.dumps(
         feature_collection([prediction(sigma_m=sigma) for sigma in (1e-70, 1.0, 1e60)]), allow_nan=False
