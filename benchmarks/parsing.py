@@ -40,6 +40,8 @@ LIMITS = Limits()
 PEER = "JSON, orjson + numpy"
 OURS = "JSON"
 
+LOAD = os.getloadavg()[0]
+
 Work = Callable[[], object]
 
 
@@ -161,9 +163,8 @@ def machine() -> str:
     with open("/proc/cpuinfo") as file:
         model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "orjson", "pysimdjson"))
-    return (
-        f"{model}, {os.cpu_count()} cores; {platform.system()}, Python {sys.version.split()[0]}, {libraries}"
-    )
+    cores = f"{os.cpu_count()} cores (load average before {LOAD:.1f})"
+    return f"{model}, {cores}; {platform.system()}, Python {sys.version.split()[0]}, {libraries}"
 
 
 if __name__ == "__main__":
