@@ -31,6 +31,9 @@ _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
     "zstd": _zstd,
 }
 
+CODINGS = tuple(_DECOMPRESSORS)
+"""What Content-Encoding may be, besides identity."""
+
 
 def decode(content_encoding: str | None, body: bytes, limit: int) -> bytes:
     """The body without its coding.
@@ -52,7 +55,7 @@ def decode(content_encoding: str | None, body: bytes, limit: int) -> bytes:
         decoded = _decompressed(coding, body, limit)
     else:
         raise UnsupportedMedia(
-            f"must be one of {', '.join(_DECOMPRESSORS)}, got {shown(content_encoding)}", field=_FIELD
+            f"must be one of {', '.join(CODINGS)}, got {shown(content_encoding)}", field=_FIELD
         )
     if len(decoded) > limit:
         raise TooLarge(f"more than {limit:,} bytes; at most that many are allowed", field="body")

@@ -23,6 +23,9 @@ _PARTS: dict[str, np.dtype[Any]] = {
     "cu8": np.dtype("u1"),
 }
 
+DTYPES = (*_PARTS, _TENSOR)
+"""What the parameter `dtype` may be."""
+
 
 def recording(body: bytes, parameters: Mapping[str, str]) -> Recording:
     """Samples of `receivers` (default 1) receivers one after the other, or with `dtype=f32_le` a flat tensor.
@@ -32,11 +35,11 @@ def recording(body: bytes, parameters: Mapping[str, str]) -> Recording:
     """
     dtype = parameters.get("dtype")
     if dtype is None:
-        raise InvalidInput(f"must be in the query string, one of {_allowed()}", field="dtype")
+        raise InvalidInput(f"must be in the query string, one of {', '.join(DTYPES)}", field="dtype")
     if dtype == _TENSOR:
         return Recording(features=_tensor(body, parameters))
     if dtype not in _PARTS:
-        raise InvalidInput(f"must be one of {_allowed()}, got {shown(dtype)}", field="dtype")
+        raise InvalidInput(f"must be one of {', '.join(DTYPES)}, got {shown(dtype)}", field="dtype")
     receivers = _receivers(parameters.get("receivers", "1"))
     parts = _numbers(body, _PARTS[dtype], 2 * receivers, f"{dtype} samples of {count(receivers, 'receiver')}")
     return Recording(iq=iq_from_parts(parts.reshape(receivers, -1, 2), "samples"))
@@ -63,7 +66,3 @@ def _receivers(text: str) -> int:
             f"must be a whole number from 1 to {MAX_RECEIVERS}, got {shown(text)}", field="receivers"
         )
     return int(text)
-
-
-def _allowed() -> str:
-    return ", ".join([*_PARTS, _TENSOR])

@@ -1,0 +1,187 @@
+"""Every path and method that the gateway answers: one entry each. app.py's ROUTES has the same ones."""
+
+from gateway.openapi import bodies, examples, parameters, problems
+from gateway.openapi.operation import Answer, Operation, answer, content
+from gateway.wire.geojson import MEDIA_TYPE as GEOJSON
+
+PREDICT, MODELS, OPERATIONS_TAG = "Predict", "Models", "Operations"
+
+TAGS: dict[str, str] = {
+    PREDICT: "Recordings in, positions and uncertainty ellipses out. The default model answers, or the one "
+    "in the path; a version or an alias in the path pins it, otherwise traffic is routed by weights.",
+    MODELS: "What is served.",
+    OPERATIONS_TAG: "Whether it runs, and how well.",
+}
+
+_HEADERS = tuple(parameters.reference("header", name) for name in parameters.IN_HEADER)
+_PREDICTED = ("X-Model-Version", "X-Cache", "Server-Timing")
+_PREDICT_PROBLEMS = (400, 404, 408, 413, 415, 502, 503, 504)
+_WHERE_OPTIONS = "Options are in the query string, but those of a JSON request are in its body."
+_TARGETS = {
+    "": "the default model",
+    "/models/{model}": "the named model",
+    "/models/{model}/versions/{version}": "one version",
+    "/models/{model}/aliases/{alias}": "the version that an alias points to",
+}
+
+
+def _predicted(schema: str, example: object) -> Answer:
+    found = answer("Answered.", schema, example, headers=_PREDICTED)
+    found["content"][GEOJSON] = content("FeatureCollection", examples.feature_collection())
+    return found
+
+
+def _predict(prefix: str, whom: str) -> Operation:
+    return Operation(
+        "POST",
+        f"{prefix}/predict",
+        f"One recording to one fix, by {whom}",
+        PREDICT,
+        "predict",
+        answers={200: _predicted("Prediction", examples.prediction())},
+        problems=_PREDICT_PROBLEMS,
+        description=f"{_WHERE_OPTIONS} `Accept: application/geo+json` answers with GeoJSON alone.",
+        takes=(*_HEADERS, *(parameters.reference("query", name) for name in parameters.PREDICT_QUERY)),
+        body=bodies.PREDICT,
+    )
+
+
+def _predict_batch(prefix: str, whom: str) -> Operation:
+    return Operation(
+        "POST",
+        f"{prefix}/predict/batch",
+        f"1 to 100 recordings to their fixes, by {whom}",
+        PREDICT,
+        "predict",
+        answers={200: _predicted("BatchAnswer", examples.batch())},
+        problems=_PREDICT_PROBLEMS,
+        description=f"{_WHERE_OPTIONS} Order is kept; a recording that fails is its error, in its place, unless "
+        "`continue_on_error` is false. With `Accept: application/geo+json` those are left out.",
+        takes=(*_HEADERS, *(parameters.reference("query", name) for name in parameters.BATCH_QUERY)),
+        body=bodies.BATCH,
+    )
+
+
+_NOT_READY = answer("Not ready; or too many requests, as a problem.", "HealthDetailed")
+_NOT_READY["content"][problems.MEDIA_TYPE] = content("Problem")
+
+OPERATIONS: tuple[Operation, ...] = (
+    *(make(prefix, whom) for prefix, whom in _TARGETS.items() for make in (_predict, _predict_batch)),
+    Operation(
+        "GET",
+        "/models",
+        "Every model with its versions",
+        MODELS,
+        "read",
+        answers={200: answer("The catalogue.", "Models", {"revision": 7, "models": [examples.model()]})},
+        problems=(503,),
+    ),
+    Operation(
+        "GET",
+        "/models/{model}",
+        "One model with its versions",
+        MODELS,
+        "read",
+        answers={200: answer("The model.", "Model", examples.model())},
+        problems=(404, 503),
+    ),
+    Operation(
+        "GET",
+        "/models/{model}/versions/{version}",
+        "One version: contract, digests, tensors",
+        MODELS,
+        "read",
+        answers={200: answer("The version.", "Version", examples.version())},
+        problems=(400, 404, 503),
+    ),
+    Operation(
+        "GET",
+        "/model/info",
+        "The default model and what this gateway has done with it",
+        MODELS,
+        "read",
+        answers={200: answer("The model.", "ModelInfo", examples.info())},
+        problems=(503,),
+    ),
+    Operation(
+        "GET",
+        "/model/versions",
+        "The default model's versions",
+        MODELS,
+        "read",
+        answers={
+            200: answer(
+                "The versions.",
+                "Versions",
+                {"model_name": "localization", "active_version": "3", "versions": [examples.version()]},
+            )
+        },
+        problems=(503,),
+    ),
+    Operation(
+        "GET",
+        "/health",
+        "Whether the process lives",
+        OPERATIONS_TAG,
+        None,
+        answers={200: answer("It does.", "Health", {"status": "healthy", "uptime_seconds": 86400.0})},
+    ),
+    Operation(
+        "GET",
+        "/health/detailed",
+        "Each dependency",
+        OPERATIONS_TAG,
+        "read",
+        answers={200: answer("Ready.", "HealthDetailed"), 503: _NOT_READY},
+    ),
+    Operation(
+        "GET",
+        "/ready",
+        "Whether traffic should come here",
+        OPERATIONS_TAG,
+        None,
+        answers={200: answer("It should.", "Ready", {"status": "ready"})},
+        problems=(503,),
+    ),
+    Operation(
+        "GET",
+        "/startup",
+        "Whether it has been ready once",
+        OPERATIONS_TAG,
+        None,
+        answers={200: answer("It has.", "Started", {"status": "started"})},
+        problems=(503,),
+    ),
+    Operation(
+        "GET",
+        "/metrics",
+        "Prometheus' metrics",
+        OPERATIONS_TAG,
+        "read",
+        answers={200: answer("Metrics.", "Text", media_type="text/plain")},
+    ),
+    Operation(
+        "GET",
+        "/openapi.json",
+        "This document",
+        OPERATIONS_TAG,
+        None,
+        answers={200: answer("OpenAPI 3.1.", "Document")},
+    ),
+    Operation(
+        "GET",
+        "/docs",
+        "This document to read",
+        OPERATIONS_TAG,
+        None,
+        answers={200: answer("A page.", "Text", media_type="text/html")},
+    ),
+    Operation(
+        "GET",
+        "/",
+        "What this service is",
+        OPERATIONS_TAG,
+        None,
+        answers={200: answer("Its name.", "Service")},
+    ),
+)
