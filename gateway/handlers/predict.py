@@ -57,7 +57,7 @@ async def predict_batch(request: web.Request) -> web.Response:
     good = [one for one in answers if isinstance(one, Prediction)]
     if _wants_geojson(request):
         return _answer(services, watch, geojson.feature_collection(good), geojson.MEDIA_TYPE, good)
-    items = [_item(request, place, one) for place, one in enumerate(answers)]
+    items = [_item(request, batch.sample_id(place), one) for place, one in enumerate(answers)]
     document = batch_document(uuid7(), items, good, watch.elapsed_ms)
     return _answer(services, watch, document, JSON, good)
 
@@ -88,11 +88,11 @@ def _wants_geojson(request: web.Request) -> bool:
     return geojson.MEDIA_TYPE in request.headers.get("Accept", "")
 
 
-def _item(request: web.Request, place: int, answer: Prediction | FixgateError) -> dict[str, Any]:
+def _item(request: web.Request, sample_id: str, answer: Prediction | FixgateError) -> dict[str, Any]:
     if isinstance(answer, Prediction):
         return _document(answer)
     told = problem(answer, instance=request.rel_url.raw_path, request_id=request[REQUEST_ID])
-    return failed_item(str(place), told)
+    return failed_item(sample_id, told)
 
 
 def _answer(
