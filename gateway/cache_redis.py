@@ -26,6 +26,8 @@ ROUND_TRIP_S = 0.03
 WAIT_S = 0.045
 """The longest a request waits for its turn and its read; then it goes on as a miss."""
 
+WRITE_S = 1.0
+
 PENDING = 4096
 """Writes kept in hand; more are dropped: a cache may forget."""
 
@@ -107,7 +109,7 @@ class RedisCache:
             self.dropped += len(values)
             return
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
+            async with asyncio.timeout(WRITE_S), self._redis.pipeline(transaction=False) as pipeline:
                 for key, value in values.items():
                     pipeline.set(key, value, ex=self._ttl_s)
                 outcomes = await pipeline.execute(raise_on_error=False)

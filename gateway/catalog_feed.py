@@ -21,6 +21,9 @@ POLL_S = 2.0
 
 RECONNECT_S = 0.5
 
+COMMAND_S = 5.0
+"""Longer than this, Redis hangs."""
+
 Source = Literal["redis", "snapshot"]
 
 
@@ -28,15 +31,14 @@ class CatalogFeed:
     """The newest catalogue seen, from Redis or from the snapshot of an earlier run.
 
     Garbage and older revisions are refused; a Redis that is down, empty or flushed changes nothing.
+    `changed` is called with each new one.
     """
 
-    def __init__(
-        self, redis: "Redis", snapshot: Path, *, changed: Callable[[Catalog], None] = lambda _: None
-    ) -> None:
+    def __init__(self, redis: "Redis", snapshot: Path) -> None:
         self._redis = redis
         self._snapshot = snapshot
-        self._changed = changed
         self._last_document: bytes | None = None
+        self.changed: Callable[[Catalog], None] = lambda _: None
         self.current: Catalog | None = None
         self.source: Source | None = None
         self.connected = False
@@ -73,7 +75,8 @@ class CatalogFeed:
 
     async def _follow_one_connection(self) -> None:
         async with self._redis.pubsub() as channel:
-            await channel.subscribe(keys.CATALOG)
+            async with asyncio.timeout(COMMAND_S):
+                await channel.subscribe(keys.CATALOG)
             while True:
                 await self._read()
                 self.connected = True
@@ -81,7 +84,8 @@ class CatalogFeed:
                 await channel.get_message(ignore_subscribe_messages=True, timeout=POLL_S)
 
     async def _read(self) -> None:
-        document = await self._redis.get(keys.CATALOG)
+        async with asyncio.timeout(COMMAND_S):
+            document = await self._redis.get(keys.CATALOG)
         if not isinstance(document, bytes) or document == self._last_document:
             return
         if self._accept(document, "redis"):
@@ -102,7 +106,7 @@ class CatalogFeed:
             return False
         self.current = new
         self.source = source
-        self._changed(new)
+        self.changed(new)
         return True
 
     def _keep(self, document: bytes) -> None:

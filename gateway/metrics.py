@@ -15,6 +15,10 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.in_progress = 0
+        self.gauge(
+            "fixgate_http_requests_in_progress", "HTTP requests being answered.", lambda: self.in_progress
+        )
         self._requests = Counter(
             "fixgate_http_requests",
             "HTTP requests answered.",

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.errors import FixgateError, TooManyRequests, Unavailable
+from gateway.errors import FixgateError, TooManyRequests, Unauthorized, Unavailable
 from gateway.keys import REQUEST_ID, SERVICES, WATCH
 from gateway.stopwatch import Stopwatch
 from gateway.wire import problem
@@ -32,13 +32,16 @@ async def identify_and_time(request: web.Request, handler: Handler) -> web.Strea
     watch = request[WATCH] = Stopwatch()
     request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
     status = CLIENT_LEFT
+    metrics = request.app[SERVICES].metrics
+    metrics.in_progress += 1
     try:
         response = await handler(request)
         status = response.status
     finally:
         resource = request.match_info.route.resource
         route = resource.canonical if resource else ELSEWHERE
-        request.app[SERVICES].metrics.request(request.method, route, status, watch.elapsed_ms / 1e3)
+        metrics.in_progress -= 1
+        metrics.request(request.method, route, status, watch.elapsed_ms / 1e3)
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     return response
 
@@ -49,7 +52,7 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
     try:
         return await handler(request)
     except FixgateError as error:
-        return _answer(request, problem.problem(error, **_place(request)), _retry_after(error))
+        return _answer(request, problem.problem(error, **_place(request)), _headers(error))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -82,7 +85,8 @@ def _answer(
     request: web.Request, document: dict[str, Any], headers: Mapping[str, str] | None = None
 ) -> web.Response:
     if document["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("request %s: %d %s", request[REQUEST_ID], document["status"], document["detail"])
+        level = logging.DEBUG if document["status"] == HTTPStatus.SERVICE_UNAVAILABLE else logging.WARNING
+        log.log(level, "request %s: %d %s", request[REQUEST_ID], document["status"], document["detail"])
     return web.Response(
         body=orjson.dumps(document), status=document["status"], headers=headers, content_type=PROBLEM
     )
@@ -92,7 +96,9 @@ def _place(request: web.Request) -> dict[str, str]:
     return {"instance": request.rel_url.raw_path, "request_id": request[REQUEST_ID]}
 
 
-def _retry_after(error: FixgateError) -> dict[str, str]:
+def _headers(error: FixgateError) -> dict[str, str]:
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": 'Bearer realm="fixgate"'}
     if isinstance(error, TooManyRequests | Unavailable):
         return {"Retry-After": str(math.ceil(error.retry_after_s))}
     return {}

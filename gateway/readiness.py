@@ -1,6 +1,7 @@
 """Whether this gateway can answer for its default model, and what is missing when it cannot."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -29,6 +30,7 @@ class Readiness:
         self.missing: tuple[str, ...] = ("the first check has not been made yet",)
         self.draining = False
         self.started = False
+        self._news = asyncio.Event()
 
     @property
     def ready(self) -> bool:
@@ -38,8 +40,15 @@ class Readiness:
     async def watch(self) -> None:
         """Check for ever."""
         while True:
+            self._news.clear()
             await self.check()
-            await asyncio.sleep(RETRY_S if self.missing else RECHECK_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_S if self.missing else RECHECK_S):
+                    await self._news.wait()
+
+    def look_now(self) -> None:
+        """Something changed: do not wait for the next check."""
+        self._news.set()
 
     async def check(self) -> None:
         """Look once."""

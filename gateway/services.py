@@ -66,9 +66,9 @@ class _Tallies:
 async def running(config: Config) -> AsyncIterator[Services]:
     """The parts, with their background work under way. Needs neither Redis nor Triton to be up."""
     async with contextlib.AsyncExitStack() as stack:
-        feed_redis = connect(config.redis_url, timeout_s=5.0, max_connections=4)
+        feed_redis = connect(config.redis_url, max_connections=4)
         stack.push_async_callback(feed_redis.aclose)
-        cache_redis = connect(config.redis_url, timeout_s=0.5, max_connections=8)
+        cache_redis = connect(config.redis_url, max_connections=8)
         stack.push_async_callback(cache_redis.aclose)
         triton = Triton(config.triton_grpc)
         stack.push_async_callback(triton.close)
@@ -77,6 +77,8 @@ async def running(config: Config) -> AsyncIterator[Services]:
         )
 
         feed = CatalogFeed(feed_redis, config.snapshot)
+        readiness = Readiness(lambda: feed.current, triton.version_ready, config.default_model)
+        feed.changed = lambda _: readiness.look_now()
         feed.start_from_snapshot()
         metrics, counters = Metrics(), Counters()
         shared_cache = RedisCache(cache_redis, config.cache_ttl_s)
@@ -93,7 +95,6 @@ async def running(config: Config) -> AsyncIterator[Services]:
             tally=_Tallies(metrics, counters),
             default_model=config.default_model,
         )
-        readiness = Readiness(lambda: feed.current, triton.version_ready, config.default_model)
         for work in (feed.follow, readiness.watch, shared_cache.write_behind):
             task = asyncio.create_task(_for_ever(work), name=work.__qualname__)
             stack.push_async_callback(_stop, task)

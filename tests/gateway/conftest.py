@@ -8,13 +8,14 @@ import msgspec
 import pytest
 from aiohttp import ClientSession, web
 
+from contract import catalog as catalogs
 from gateway.app import make_runner
 from gateway.config import Config
 from gateway.keys import SERVICES
 from gateway.services import Services
 from tests.gateway import stand
 from tests.gateway.waiting import until
-from tests.launch import Triton
+from tests.launch import Triton, free_ports
 
 MEL, IQ, ECHO = "gateway-mel", "gateway-iq", "gateway-echo"
 
@@ -44,6 +45,16 @@ class Gateway:
 StartGateway = Callable[[Config], Awaitable[Gateway]]
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture(scope="session")
 def models(triton: Triton) -> dict[str, stand.Model]:
     """The tiny models, served by Triton; `…:2` is the mel model's second version."""
@@ -59,6 +70,17 @@ def models(triton: Triton) -> dict[str, stand.Model]:
 def config(empty_redis: str, triton: Triton, tmp_path: Path) -> Config:
     """Options of a gateway on the real parts."""
     return Config(redis_url=empty_redis, triton_grpc=(triton.grpc,), home=tmp_path / "home")
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Config:
+    """Options of a gateway with neither Redis nor Triton, that knows from its snapshot what is served."""
+    nowhere = f"127.0.0.1:{free_ports(1)[0]}"
+    config = Config(redis_url=f"redis://{nowhere}", triton_grpc=(nowhere,), home=tmp_path / "home")
+    served = stand.served_model(stand.echo_model(ECHO).served(), name=ECHO)
+    config.snapshot.parent.mkdir(parents=True)
+    config.snapshot.write_bytes(catalogs.dump(stand.catalogue(served)))
+    return config
 
 
 @pytest.fixture

@@ -19,14 +19,14 @@ KEY, OTHER = b"k" * 32, b"o" * 32
 @pytest.fixture
 async def client(empty_redis: str) -> AsyncIterator[Redis]:
     """A connection to an empty Redis."""
-    async with connect(empty_redis, timeout_s=2.0, max_connections=8) as client:
+    async with connect(empty_redis, max_connections=8) as client:
         yield client
 
 
 @pytest.fixture
 async def away() -> AsyncIterator[Redis]:
     """A client for a port where nothing listens."""
-    async with connect(f"redis://127.0.0.1:{free_ports(1)[0]}", timeout_s=2.0, max_connections=8) as client:
+    async with connect(f"redis://127.0.0.1:{free_ports(1)[0]}", max_connections=8) as client:
         yield client
 
 
@@ -40,7 +40,7 @@ async def hanging() -> AsyncIterator[Redis]:
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with connect(f"redis://127.0.0.1:{port}", timeout_s=2.0, max_connections=8) as client:
+    async with connect(f"redis://127.0.0.1:{port}", max_connections=8) as client:
         yield client
     server.close()
     for writer in open_connections:
@@ -64,7 +64,7 @@ async def test_what_is_put_is_found(client: Redis) -> None:
 
 async def test_another_process_finds_it(client: Redis, empty_redis: str) -> None:
     await written(RedisCache(client, 60), {KEY: b"value"})
-    async with connect(empty_redis, timeout_s=2.0, max_connections=1) as other:
+    async with connect(empty_redis, max_connections=1) as other:
         assert await RedisCache(other, 60).get("m", [KEY]) == [b"value"]
 
 

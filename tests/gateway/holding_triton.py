@@ -1,0 +1,60 @@
+"""A gRPC server in Triton's place, for what the real one cannot be told to do: hold calls."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+
+class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """Every version is ready; calls are held until `release` is set, then echoed (see `stand.echo_model`)."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.held = 0
+        self.cancelled = 0
+        self.address = ""
+
+    async def ServerLive(  # noqa: N802
+        self, _: service_pb2.ServerLiveRequest, __: grpc.aio.ServicerContext
+    ) -> service_pb2.ServerLiveResponse:
+        return service_pb2.ServerLiveResponse(live=True)
+
+    async def ModelReady(  # noqa: N802
+        self, _: service_pb2.ModelReadyRequest, __: grpc.aio.ServicerContext
+    ) -> service_pb2.ModelReadyResponse:
+        return service_pb2.ModelReadyResponse(ready=True)
+
+    async def ModelInfer(  # noqa: N802
+        self, request: service_pb2.ModelInferRequest, _: grpc.aio.ServicerContext
+    ) -> service_pb2.ModelInferResponse:
+        self.held += 1
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.held -= 1
+        rows = np.frombuffer(request.raw_input_contents[0], np.float32).reshape(-1, 5)
+        answer = service_pb2.ModelInferResponse()
+        for name, values in (("positions", rows[:, :2]), ("uncertainties", rows[:, 2:])):
+            answer.outputs.add(name=name, datatype="FP32", shape=values.shape)
+            answer.raw_output_contents.append(values.tobytes())
+        return answer
+
+
+@asynccontextmanager
+async def holding_triton() -> AsyncIterator[HoldingTriton]:
+    """The server, listening."""
+    servicer, server = HoldingTriton(), grpc.aio.server()
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    try:
+        yield servicer
+    finally:
+        await server.stop(None)

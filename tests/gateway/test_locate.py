@@ -1,0 +1,170 @@
+"""Finding fixes with as few computations as possible."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from gateway.errors import BadAnswer, InvalidInput, Unavailable
+from gateway.locate import Found, Locator
+from gateway.pipeline import Canonical, Pipeline
+from gateway.stopwatch import Stopwatch
+from tests.gateway import stand as models
+from tests.gateway.fakes import Stand, pipeline, row
+from tests.gateway.waiting import settle
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    with ThreadPoolExecutor(2) as threads:
+        yield Stand(threads)
+
+
+async def one(
+    locator: Locator, canonical: Canonical, at: Pipeline | None = None, *, cached: bool = True
+) -> Found:
+    """One input's fix."""
+    return await locator.one(at or pipeline(), canonical, cached=cached, watch=Stopwatch())
+
+
+async def many(locator: Locator, *canonicals: Canonical, cached: bool = True) -> list[Found]:
+    """Many inputs' fixes."""
+    return await locator.many(pipeline(), canonicals, cached=cached, watch=Stopwatch())
+
+
+def outcomes(found: list[Found]) -> list[object]:
+    """Where each came from, or the error's class."""
+    return [type(one) if isinstance(one, Exception) else one[1] for one in found]
+
+
+async def test_the_second_time_it_is_a_hit(stand: Stand) -> None:
+    first, second = await one(stand.locator, row()), await one(stand.locator, row())
+    assert outcomes([first, second]) == ["miss", "hit"]
+    assert not isinstance(first, Exception)
+    assert not isinstance(second, Exception)
+    assert first[0] == second[0]
+    assert len(stand.backend.calls) == 1
+
+
+async def test_another_process_finds_it_in_the_shared_cache(stand: Stand) -> None:
+    await one(stand.locator, row())
+    assert outcomes([await one(stand.another_process(), row())]) == ["hit"]
+    assert len(stand.backend.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [pipeline(digest="f" * 64), pipeline(contract=models.mel_model("m", 1).contract)],
+    ids=["artifact", "contract"],
+)
+async def test_a_hit_is_never_another_versions(stand: Stand, other: Pipeline) -> None:
+    await one(stand.locator, row())
+    assert outcomes([await one(stand.locator, row(), other)]) == ["miss"]
+
+
+async def test_asked_not_to_cache_it_neither_looks_nor_keeps(stand: Stand) -> None:
+    found = [await one(stand.locator, row(), cached=cached) for cached in (False, True, False)]
+    assert outcomes(found) == ["bypass", "miss", "bypass"]
+    assert len(stand.backend.calls) == 3
+
+
+async def test_identical_concurrent_requests_share_one_computation(stand: Stand) -> None:
+    stand.backend.gate.clear()
+    tasks = [asyncio.create_task(one(stand.locator, row())) for _ in range(5)]
+    await settle()
+    stand.backend.gate.set()
+    assert outcomes(await asyncio.gather(*tasks)) == ["miss", *["coalesced"] * 4]
+    assert [rows for _, rows in stand.backend.calls] == [1]
+
+
+async def test_requests_that_wait_leave_in_one_call_and_keep_their_own_answers(stand: Stand) -> None:
+    stand.backend.gate.clear()
+    tasks = [asyncio.create_task(one(stand.locator, row(40.0 + i))) for i in range(6)]
+    await settle()
+    stand.backend.gate.set()
+    found = await asyncio.gather(*tasks)
+    assert [rows for _, rows in stand.backend.calls] == [1, 5]
+    latitudes = [one[0].latitude for one in found if not isinstance(one, Exception)]
+    assert latitudes == [40.0 + i for i in range(6)]
+
+
+async def test_a_failure_is_not_kept(stand: Stand) -> None:
+    stand.backend.error = Unavailable("down")
+    assert outcomes([await one(stand.locator, row())]) == [Unavailable]
+    stand.backend.error = None
+    assert outcomes([await one(stand.locator, row())]) == ["miss"]
+
+
+async def test_an_unusable_row_fails_alone(stand: Stand) -> None:
+    found = await many(stand.locator, row(), row(np.nan), row(46.0))
+    assert outcomes(found) == ["miss", BadAnswer, "miss"]
+    assert outcomes(await many(stand.locator, row(), row(np.nan), row(46.0))) == ["hit", BadAnswer, "hit"]
+
+
+async def test_equal_items_of_a_batch_are_computed_once(stand: Stand) -> None:
+    found = await many(stand.locator, row(), row(46.0), row(), row())
+    assert outcomes(found) == ["miss", "miss", "coalesced", "coalesced"]
+    assert [rows for _, rows in stand.backend.calls] == [2]
+
+
+async def test_cached_items_of_a_batch_are_not_computed_again(stand: Stand) -> None:
+    await many(stand.locator, row(), row(46.0))
+    assert outcomes(await many(stand.locator, row(46.0), row(47.0), row())) == ["hit", "miss", "hit"]
+    assert [rows for _, rows in stand.backend.calls] == [2, 1]
+
+
+async def test_a_batch_larger_than_a_call_goes_in_several(stand: Stand) -> None:
+    found = await many(stand.locator, *(row(10.0 + i) for i in range(2 * models.MAX_BATCH + 1)))
+    assert outcomes(found) == ["miss"] * 17
+    assert [rows for _, rows in stand.backend.calls] == [8, 8, 1]
+
+
+async def test_a_failed_call_fails_its_own_items_of_a_batch(stand: Stand) -> None:
+    stand.backend.error = Unavailable("down")
+    found = await many(stand.locator, row(), row(46.0), cached=False)
+    assert outcomes(found) == [Unavailable, Unavailable]
+
+
+async def test_a_fault_of_the_program_is_not_hidden_as_an_items_error(stand: Stand) -> None:
+    stand.backend.error = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        await many(stand.locator, row())
+
+
+async def test_rows_of_different_shapes_travel_apart(stand: Stand) -> None:
+    longer = np.concatenate([row(), np.zeros(1, np.float32)])
+    found = await many(stand.locator, row(), longer, row(46.0), cached=False)
+    assert outcomes(found) == ["bypass", BadAnswer, "bypass"]
+    assert [(lane.shape, rows) for lane, rows in stand.backend.calls] == [((5,), 2), ((6,), 1)]
+
+
+async def test_iq_goes_through_the_front_end_and_its_errors_are_the_items(stand: Stand) -> None:
+    """The echo backend cannot answer a spectrogram, so what is seen here is which rows were sent."""
+    model = models.mel_model("mel", 1)
+    mel = Pipeline("mel", model.served())
+    canonicals = [models.iq(1), models.iq(2, samples=10)]
+    found = await stand.locator.many(mel, canonicals, cached=False, watch=Stopwatch())
+    assert isinstance(found[1], InvalidInput)
+    assert [(lane.shape, rows) for lane, rows in stand.backend.calls] == [((3, 8, 4), 1)]
+
+
+async def test_the_last_to_leave_cancels_the_call(stand: Stand) -> None:
+    stand.backend.gate.clear()
+    tasks = [asyncio.create_task(one(stand.locator, row())) for _ in range(2)]
+    waiting = asyncio.create_task(one(stand.locator, row(46.0)))
+    await settle()
+    assert stand.locator.waiting() == 1
+    for task in tasks:
+        task.cancel()
+    await settle()
+    assert [rows for _, rows in stand.backend.calls] == [1, 1]
+    stand.backend.gate.set()
+    assert outcomes([await waiting]) == ["miss"]
+
+
+async def test_the_stopwatch_sees_the_stages(stand: Stand) -> None:
+    watch = Stopwatch()
+    await stand.locator.one(pipeline(), row(), cached=True, watch=watch)
+    assert list(watch.stages_ms()) == ["read", "cache", "frontend", "triton"]
