@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli import keys
 from cli.champion import promote, rollback
 from cli.evaluate import evaluate
 from cli.gateway import gateway
@@ -23,7 +24,17 @@ COMMANDS = (up, register, predict, evaluate, status, gateway, sync, plan, promot
 
 EXTRAS = {
     "evaluate": ("matplotlib",),
-    "gateway": ("aiohttp", "blake3", "orjson", "prometheus_client", "pyproj", "simdjson", "scipy", "uvloop"),
+    "gateway": (
+        "aiohttp",
+        "blake3",
+        "orjson",
+        "prometheus_client",
+        "pyproj",
+        "pyrate_limiter",
+        "simdjson",
+        "scipy",
+        "uvloop",
+    ),
     "sync": ("mlflow", "pandas", "onnx", "onnxruntime", "redis", "tritonclient"),
 }
 """Extra to the packages that come with it, to tell which one a missing package is in."""
@@ -38,6 +49,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(keys.app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,10 +7,9 @@ import signal
 import sys
 
 import uvloop
-from aiohttp import web
 
 from contract.environment import unknown
-from gateway.app import make_runner
+from gateway.app import make_runner, make_site
 from gateway.config import Config, ConfigError, from_env
 from gateway.keys import SERVICES
 
@@ -30,6 +29,8 @@ def main() -> None:
         log.warning("%s is not an option of any part of fixgate: is it misspelt?", name)
     try:
         uvloop.run(serve(config))
+    except ConfigError as error:
+        sys.exit(f"fixgate gateway: {error}")
     except OSError as error:
         sys.exit(
             f"fixgate gateway: cannot listen on {config.host}:{config.port} (FIXGATE_PORT): {error.strerror}"
@@ -41,14 +42,16 @@ async def serve(config: Config) -> None:
 
     Raises:
         OSError: the address cannot be listened on.
+        ConfigError: a file that an option names cannot be used.
     """
     stop = asyncio.Event()
     _on_signals(stop)
     runner = make_runner(config)
     await runner.setup()
     try:
-        await web.TCPSite(runner, config.host, config.port, backlog=1024).start()
-        log.info("listening on http://%s:%d", config.host, config.port)
+        site = make_site(runner, config)
+        await site.start()
+        log.info("listening on %s", site.name)
         await stop.wait()
         runner.app[SERVICES].readiness.draining = True
         log.info("draining")

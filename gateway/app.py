@@ -1,67 +1,111 @@
 """The application: its routes, its middleware and its lifetimes, each stated once."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
+from gateway.access.guard import guarded
+from gateway.access.key_file import Scope
+from gateway.access.policy import make_access
 from gateway.config import Config
-from gateway.handlers import health, models, predict
-from gateway.keys import SERVICES
+from gateway.cors import setup_cors
+from gateway.handlers import documentation, health, models, predict
+from gateway.keys import ACCESS, SERVICES
 from gateway.middleware import MIDDLEWARES
 from gateway.services import running
+from gateway.tls import server_context
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HEIMDALL = "/api/v1/inference"
 """Prefix under which every path answers as well."""
 
-ROUTES: tuple[tuple[str, str, Handle], ...] = (
-    ("POST", "/predict", predict.predict),
-    ("POST", "/predict/batch", predict.predict_batch),
-    ("POST", "/models/{model}/predict", predict.predict),
-    ("POST", "/models/{model}/predict/batch", predict.predict_batch),
-    ("POST", "/models/{model}/versions/{version}/predict", predict.predict),
-    ("POST", "/models/{model}/versions/{version}/predict/batch", predict.predict_batch),
-    ("POST", "/models/{model}/aliases/{alias}/predict", predict.predict),
-    ("POST", "/models/{model}/aliases/{alias}/predict/batch", predict.predict_batch),
-    ("GET", "/models", models.models),
-    ("GET", "/models/{model}", models.model),
-    ("GET", "/models/{model}/versions/{version}", models.version),
-    ("GET", "/model/info", models.info),
-    ("GET", "/model/versions", models.versions),
-    ("GET", "/health", health.health),
-    ("GET", "/health/detailed", health.detailed),
-    ("GET", "/ready", health.ready),
-    ("GET", "/startup", health.startup),
-    ("GET", "/metrics", health.metrics),
-    ("GET", "/", health.root),
+ROUTES: tuple[tuple[str, str, Handle, Scope | None], ...] = (
+    ("POST", "/predict", predict.predict, Scope.PREDICT),
+    ("POST", "/predict/batch", predict.predict_batch, Scope.PREDICT),
+    ("POST", "/models/{model}/predict", predict.predict, Scope.PREDICT),
+    ("POST", "/models/{model}/predict/batch", predict.predict_batch, Scope.PREDICT),
+    ("POST", "/models/{model}/versions/{version}/predict", predict.predict, Scope.PREDICT),
+    ("POST", "/models/{model}/versions/{version}/predict/batch", predict.predict_batch, Scope.PREDICT),
+    ("POST", "/models/{model}/aliases/{alias}/predict", predict.predict, Scope.PREDICT),
+    ("POST", "/models/{model}/aliases/{alias}/predict/batch", predict.predict_batch, Scope.PREDICT),
+    ("GET", "/models", models.models, Scope.READ),
+    ("GET", "/models/{model}", models.model, Scope.READ),
+    ("GET", "/models/{model}/versions/{version}", models.version, Scope.READ),
+    ("GET", "/model/info", models.info, Scope.READ),
+    ("GET", "/model/versions", models.versions, Scope.READ),
+    ("GET", "/health", health.health, None),
+    ("GET", "/health/detailed", health.detailed, Scope.READ),
+    ("GET", "/ready", health.ready, None),
+    ("GET", "/startup", health.startup, None),
+    ("GET", "/metrics", health.metrics, Scope.READ),
+    ("GET", "/openapi.json", documentation.openapi, None),
+    ("GET", "/docs", documentation.docs, None),
+    ("GET", "/", health.root, None),
 )
+"""Method, path, handler, and the scope that an API key needs for it (None = open to everyone)."""
 
 
-def make_app(config: Config) -> web.Application:
-    """The gateway as an application; it starts whether or not Redis and Triton are up."""
+def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web.Application:
+    """The gateway as an application; it starts whether or not Redis and Triton are up.
+
+    `clock` is that of rate limits and of the look at the file of API keys, in seconds.
+
+    Raises:
+        ConfigError: a file that an option names cannot be used.
+    """
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=config.max_body_bytes)
+    app[ACCESS] = make_access(config, clock)
+    if config.cors_origins:
+        setup_cors(app, config.cors_origins)
     for prefix in ("", HEIMDALL):
-        for method, path, handle in ROUTES:
-            app.router.add_route(method, prefix + path, handle)
+        for method, path, handle, scope in ROUTES:
+            app.router.add_route(method, prefix + path, guarded(handle, scope))
             if method == "GET":
-                app.router.add_route("HEAD", prefix + path, handle)
+                app.router.add_route("HEAD", prefix + path, guarded(handle, scope))
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         async with running(config) as services:
             app[SERVICES] = services
+            _count_keys(app)
             yield
 
     app.cleanup_ctx.append(lifetime)
     return app
 
 
-def make_runner(config: Config) -> web.AppRunner:
-    """The gateway and its server: a client that leaves cancels its request; bodies come as they were sent."""
+def _count_keys(app: web.Application) -> None:
+    keyring, gauge = app[ACCESS].keyring, app[SERVICES].metrics.gauge
+    if keyring is not None:
+        gauge("fixgate_api_keys", "API keys in force.", lambda: len(keyring))
+        gauge(
+            "fixgate_api_keys_stale",
+            "1 while the file of API keys cannot be used and older keys stay in force.",
+            lambda: keyring.stale,
+        )
+
+
+def make_runner(config: Config, clock: Callable[[], float] = time.monotonic) -> web.AppRunner:
+    """The gateway and its server: a client that leaves cancels its request; bodies come as they were sent.
+
+    Raises:
+        ConfigError: a file that an option names cannot be used.
+    """
     return web.AppRunner(
-        make_app(config),
+        make_app(config, clock),
         handler_cancellation=True,
         auto_decompress=False,
         access_log=None,
         shutdown_timeout=config.drain_timeout_s,
     )
+
+
+def make_site(runner: web.AppRunner, config: Config) -> web.TCPSite:
+    """Where the server listens, with TLS when the options name a certificate.
+
+    Raises:
+        ConfigError: the certificate or its key cannot be used.
+    """
+    tls = server_context(config.tls_cert, config.tls_key) if config.tls_cert and config.tls_key else None
+    return web.TCPSite(runner, config.host, config.port, ssl_context=tls, backlog=1024)

@@ -10,10 +10,15 @@ from msgspec import Meta
 
 from contract.environment import PREFIX
 
+LISTS = ("triton_grpc", "cors_origins")
+"""Options of several values, comma separated."""
+
 FALLBACKS = {"redis_url": "REDIS_URL", "default_model": "MLFLOW_MODEL_NAME"}
 
 Address = Annotated[str, Meta(pattern=r"^[^\s,/]+:[0-9]{1,5}$")]
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
+Origin = Annotated[str, Meta(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[a-z0-9.\-\[\]:]+)\Z")]
+Rate = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour|day)\Z")]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 
 
@@ -39,6 +44,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     signal_threads: threads for the signal front-end; 0 = one per core.
     drain_delay_s: after SIGTERM, go on accepting for this long while `/ready` says 503.
     drain_timeout_s: after that, requests under way may take this long to end.
+    api_keys_file: API keys, made with `fixgate keys add`; not given: no keys are asked for (docs/access.md).
+    rate_limit: for each API key, or for each client address without keys, e.g. `100/second`; not given: none.
+    max_concurrent_requests: answered at once by this process; what comes on top gets 503.
+    tls_cert, tls_key: certificate chain and private key (PEM); both, or neither for plain HTTP.
+    cors_origins: pages of these may call, comma separated, e.g. `https://map.example`; `*` = all.
     """
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -58,6 +68,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     signal_threads: Annotated[int, Meta(ge=0, le=256)] = 0
     drain_delay_s: Seconds = 0.0
     drain_timeout_s: Seconds = 30.0
+    api_keys_file: Path | None = None
+    rate_limit: Rate | None = None
+    max_concurrent_requests: Annotated[int, Meta(ge=1, le=1_000_000)] = 1024
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    cors_origins: tuple[Origin, ...] = ()
 
     @property
     def snapshot(self) -> Path:
@@ -74,7 +90,7 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
     """Read the options; an empty value counts as not given.
 
     Raises:
-        ConfigError: a value of the wrong type or out of range; names the variable.
+        ConfigError: a value of the wrong type or out of range, or half of a pair; names the variable.
     """
     found: dict[str, str] = {}
     for name in Config.__struct_fields__:
@@ -82,8 +98,11 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
         if variable := next((one for one in variables if environment.get(one)), None):
             found[name] = variable
     values: dict[str, Any] = {name: environment[variable] for name, variable in found.items()}
-    if "triton_grpc" in values:
-        values["triton_grpc"] = [part.strip() for part in values["triton_grpc"].split(",") if part.strip()]
+    for name in LISTS:
+        if name in values:
+            values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
+    if ("tls_cert" in values) != ("tls_key" in values):
+        raise ConfigError("FIXGATE_TLS_CERT, FIXGATE_TLS_KEY: give both, or neither for plain HTTP")
     try:
         return msgspec.convert(values, Config, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:

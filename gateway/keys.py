@@ -2,9 +2,11 @@
 
 from aiohttp import web
 
+from gateway.access.policy import Access
 from gateway.services import Services
 from gateway.stopwatch import Stopwatch
 
+ACCESS = web.AppKey("access", Access)
 SERVICES = web.AppKey("services", Services)
 REQUEST_ID = web.RequestKey("request_id", str)
 WATCH = web.RequestKey("watch", Stopwatch)
