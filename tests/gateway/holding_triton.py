@@ -16,6 +16,7 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         self.release = asyncio.Event()
         self.held = 0
         self.cancelled = 0
+        self.rows: list[int] = []
         self.address = ""
 
     async def ServerLive(  # noqa: N802
@@ -31,6 +32,8 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
     async def ModelInfer(  # noqa: N802
         self, request: service_pb2.ModelInferRequest, _: grpc.aio.ServicerContext
     ) -> service_pb2.ModelInferResponse:
+        rows = np.frombuffer(request.raw_input_contents[0], np.float32).reshape(-1, 5)
+        self.rows.append(len(rows))
         self.held += 1
         try:
             await self.release.wait()
@@ -39,7 +42,6 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
             raise
         finally:
             self.held -= 1
-        rows = np.frombuffer(request.raw_input_contents[0], np.float32).reshape(-1, 5)
         answer = service_pb2.ModelInferResponse()
         for name, values in (("positions", rows[:, :2]), ("uncertainties", rows[:, 2:])):
             answer.outputs.add(name=name, datatype="FP32", shape=values.shape)
