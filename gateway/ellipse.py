@@ -68,11 +68,12 @@ def standard_ellipse(covariance: Covariance) -> Ellipse[float]:
     half_difference = (var_east - var_north) / 2
     spread = math.hypot(half_difference, cov)
     square = (var_east + var_north) / 2 + spread
-    minor = math.sqrt(determinant(var_east, var_north, cov) / square)
+    major = math.sqrt(square)
+    minor = min(math.sqrt(determinant(var_east, var_north, cov) / square), major)  # a circle's may round up
     if 2 * spread <= CIRCLE * square:
-        return Ellipse(math.sqrt(square), minor, 0.0)
+        return Ellipse(major, minor, 0.0)
     theta = math.degrees(math.atan2(cov, half_difference) / 2)
-    return Ellipse(math.sqrt(square), minor, theta if theta > -90 else 90.0)
+    return Ellipse(major, minor, theta if theta > -90 else 90.0)
 
 
 def standard_ellipses(covariances: Sequence[Covariance]) -> Ellipse[Array]:
@@ -84,8 +85,8 @@ def standard_ellipses(covariances: Sequence[Covariance]) -> Ellipse[Array]:
     square = (var_east + var_north) / 2 + spread
     theta = np.degrees(np.arctan2(cov, half_difference) / 2)
     theta = np.where(2 * spread <= CIRCLE * square, 0.0, np.where(theta > -90, theta, 90.0))
-    minor = np.sqrt(determinant(var_east, var_north, cov) / square)
-    return Ellipse(np.sqrt(square), minor, theta)
+    major = np.sqrt(square)
+    return Ellipse(major, np.minimum(np.sqrt(determinant(var_east, var_north, cov) / square), major), theta)
 
 
 def scale_at(level: float) -> float:
