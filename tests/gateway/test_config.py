@@ -21,12 +21,17 @@ def test_options_are_read_by_their_names() -> None:
             "FIXGATE_TRITON_GRPC": "one:8001, two:8001",
             "FIXGATE_CACHE_TTL_S": "60",
             "FIXGATE_DRAIN_DELAY_S": "2.5",
+            "FIXGATE_API_KEYS_FILE": "/etc/fixgate/keys",
+            "FIXGATE_RATE_LIMIT": "100/second",
+            "FIXGATE_CORS_ORIGINS": "https://map.example, http://localhost:3000",
         }
     )
     assert (config.host, config.port, config.home) == ("0.0.0.0", 9000, Path("/var/lib/fixgate"))  # noqa: S104
     assert config.triton_grpc == ("one:8001", "two:8001")
     assert (config.cache_ttl_s, config.drain_delay_s) == (60, 2.5)
     assert config.snapshot == Path("/var/lib/fixgate/gateway/catalog.json")
+    assert (config.api_keys_file, config.rate_limit) == (Path("/etc/fixgate/keys"), "100/second")
+    assert config.cors_origins == ("https://map.example", "http://localhost:3000")
 
 
 def test_an_empty_value_counts_as_not_given() -> None:
@@ -63,11 +68,25 @@ def test_heimdalls_names_are_fallbacks(fallback: str, own: str, attribute: str) 
         ("FIXGATE_CALLS_IN_FLIGHT", "0"),
         ("FIXGATE_LOG_LEVEL", "loud"),
         ("FIXGATE_DRAIN_DELAY_S", "nan"),
+        ("FIXGATE_RATE_LIMIT", "100"),
+        ("FIXGATE_RATE_LIMIT", "0/second"),
+        ("FIXGATE_RATE_LIMIT", "1.5/second"),
+        ("FIXGATE_RATE_LIMIT", "100/fortnight"),
+        ("FIXGATE_MAX_CONCURRENT_REQUESTS", "0"),
+        ("FIXGATE_CORS_ORIGINS", "map.example"),
+        ("FIXGATE_CORS_ORIGINS", "https://map.example/"),
+        ("FIXGATE_CORS_ORIGINS", "https://good.example,https://Bad.example"),
     ],
 )
 def test_an_impossible_value_is_an_error_that_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"^{name}: "):
         from_env({name: value})
+
+
+@pytest.mark.parametrize("name", ["FIXGATE_TLS_CERT", "FIXGATE_TLS_KEY"])
+def test_half_of_a_certificate_and_its_key_is_an_error(name: str) -> None:
+    with pytest.raises(ConfigError, match="FIXGATE_TLS_CERT, FIXGATE_TLS_KEY: give both, or neither"):
+        from_env({name: "/etc/fixgate/tls.pem"})
 
 
 def test_a_password_in_a_url_is_not_repeated() -> None:
