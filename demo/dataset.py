@@ -55,9 +55,14 @@ def simulate_many(
     Processes take `chunk` recordings at a time. How many cores there are makes no difference to the result.
     """
     spans = [range(start, min(start + chunk, count)) for start in range(0, count, chunk)]
-    # spawn: a forked child would inherit the parent's threads in an unknown state
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn")) as pool:
-        parts = list(pool.map(partial(_reduced, scene, seed, reduce), spans))
+    work = partial(_reduced, scene, seed, reduce)
+    workers = min(len(spans), len(os.sched_getaffinity(0)))
+    if workers == 1:
+        parts = [work(span) for span in spans]
+    else:
+        # spawn: a forked child would inherit the parent's threads in an unknown state
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            parts = list(pool.map(work, spans))
     positions, levels, reduced = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Dataset(positions, levels, reduced)
 

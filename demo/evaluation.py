@@ -49,15 +49,14 @@ class Evaluation:
     harder: Trial
 
 
-def evaluate(models: tuple[Path, ...], exponent: float, sizes: Sizes, *, chunk: int = 250) -> Evaluation:
+def evaluate(models: tuple[Path, ...], exponent: float, sizes: Sizes) -> Evaluation:
     """Fit each model's σ scale on one series, then try all on two others.
 
     Args:
         models: ONNX files.
         exponent: the centroid's, tuned on training data.
-        chunk: recordings that a process takes at a time.
     """
-    draw = partial(simulate_many, reduce=partial(predict_each, models), chunk=chunk)
+    draw = partial(simulate_many, reduce=partial(predict_each, models))
     calibration = draw(SCENE, SEEDS.calibration, sizes.calibration)
     scales = tuple(
         fitted_sigma_scale(fixes, calibration.positions) for fixes in _fixes(calibration, len(models))

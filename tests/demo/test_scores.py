@@ -41,12 +41,12 @@ def test_ellipses_of_the_right_size_hold_what_they_promise() -> None:
 
 @pytest.mark.parametrize("claimed", [0.7, 1.4])
 def test_a_wrong_sigma_shows_and_one_factor_mends_it(claimed: float) -> None:
-    fixes, truths = gaussian(20_000, claimed)
+    fixes, truths = gaussian(8_000, claimed)
     assert np.abs(coverage(squared_mahalanobis(fixes, truths)) - LEVELS).max() > 0.1
     scale = fitted_sigma_scale(fixes, truths)
     assert scale == pytest.approx(1 / claimed, rel=0.02)
     mended = coverage(squared_mahalanobis(fixes.scaled(scale), truths))
-    np.testing.assert_allclose(mended, LEVELS, atol=0.01)
+    np.testing.assert_allclose(mended, LEVELS, atol=0.015)
 
 
 def test_the_factor_is_the_minimax_one() -> None:
