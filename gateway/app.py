@@ -19,7 +19,8 @@ from gateway.tls import server_context
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HEIMDALL = "/api/v1/inference"
-"""Prefix under which every path answers as well."""
+ANALYTICS = "/api/v1/analytics"
+"""Prefixes under which every path answers as well: Heimdall's clients and its dashboard ask there."""
 
 ROUTES: tuple[tuple[str, str, Handle, Scope | None], ...] = (
     ("POST", "/predict", predict.predict, Scope.PREDICT),
@@ -35,6 +36,7 @@ ROUTES: tuple[tuple[str, str, Handle, Scope | None], ...] = (
     ("GET", "/models/{model}/versions/{version}", models.version, Scope.READ),
     ("GET", "/model/info", models.info, Scope.READ),
     ("GET", "/model/versions", models.versions, Scope.READ),
+    ("GET", "/model/performance", models.performance, Scope.READ),
     ("GET", "/health", health.health, None),
     ("GET", "/health/detailed", health.detailed, Scope.READ),
     ("GET", "/ready", health.ready, None),
@@ -59,7 +61,7 @@ def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web
     app[ACCESS] = make_access(config, clock)
     if config.cors_origins:
         setup_cors(app, config.cors_origins)
-    for prefix in ("", HEIMDALL):
+    for prefix in ("", HEIMDALL, ANALYTICS):
         for method, path, handle, scope in ROUTES:
             app.router.add_route(method, prefix + path, guarded(handle, scope))
             if method == "GET":

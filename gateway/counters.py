@@ -1,14 +1,20 @@
 """What this process has done with each model since it started: for the model information endpoints."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from gateway.errors import FixgateError
+from gateway.latency_window import LatencyWindow
 from gateway.prediction import Prediction
 
 
 @dataclass(slots=True)
 class ModelCount:
-    """One model's counts. Times are milliseconds, `last_at` Unix seconds."""
+    """One model's counts. Times are milliseconds, `last_at` Unix seconds.
+
+    successful, failed: recordings. requests, errors, under_way: HTTP requests; a batch is one.
+    """
 
     successful: int = 0
     failed: int = 0
@@ -16,6 +22,10 @@ class ModelCount:
     looked_up: int = 0
     total_ms: float = 0.0
     last_at: float | None = None
+    requests: int = 0
+    errors: int = 0
+    under_way: int = 0
+    latencies: LatencyWindow = field(default_factory=LatencyWindow)
 
     @property
     def average_ms(self) -> float | None:
@@ -26,6 +36,12 @@ class ModelCount:
     def hit_rate(self) -> float | None:
         """Share of predictions from the cache among those that asked it, or None before the first."""
         return self.hits / self.looked_up if self.looked_up else None
+
+    @property
+    def success_rate(self) -> float | None:
+        """Share of recordings that got a prediction, or None before the first."""
+        total = self.successful + self.failed
+        return self.successful / total if total else None
 
 
 class Counters:
@@ -38,15 +54,36 @@ class Counters:
         """The model's counts so far."""
         return self._models.get(model) or ModelCount()
 
+    @contextmanager
+    def request(self, model: str) -> Iterator[None]:
+        """Around one request for predictions, whatever becomes of it."""
+        count = self._count(model)
+        count.requests += 1
+        count.under_way += 1
+        try:
+            yield
+        except Exception:
+            count.errors += 1
+            raise
+        finally:
+            count.under_way -= 1
+
     def answered(self, prediction: Prediction) -> None:
         """One prediction was made."""
-        count = self._models.setdefault(prediction.model, ModelCount())
+        count = self._count(prediction.model)
         count.successful += 1
         count.hits += prediction.cache == "hit"
         count.looked_up += prediction.cache != "bypass"
         count.total_ms += prediction.inference_time_ms
         count.last_at = prediction.at
+        count.latencies.add(prediction.at, prediction.inference_time_ms)
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:  # noqa: ARG002 the Tally's shape
         """One was not."""
-        self._models.setdefault(model, ModelCount()).failed += 1
+        self._count(model).failed += 1
+
+    def _count(self, model: str) -> ModelCount:
+        count = self._models.get(model)
+        if count is None:
+            count = self._models[model] = ModelCount()
+        return count

@@ -12,7 +12,13 @@ from gateway.errors import Unavailable
 from gateway.handlers import request as read
 from gateway.keys import SERVICES
 from gateway.services import Services
-from gateway.wire.model_document import Health, info_document, model_document, version_document
+from gateway.wire.model_document import (
+    Health,
+    info_document,
+    model_document,
+    performance_document,
+    version_document,
+)
 
 
 async def models(request: web.Request) -> web.Response:
@@ -49,6 +55,21 @@ async def info(request: web.Request) -> web.Response:
         _leading(served, now),
         services.counters.of(served.name),
         health=_health(services),
+        now=now,
+        uptime_s=now - services.started_at,
+    )
+    return _json(document)
+
+
+async def performance(request: web.Request) -> web.Response:
+    """How the default model fares in this gateway."""
+    services = request.app[SERVICES]
+    served = _model(services, None)
+    now = time.time()
+    document = performance_document(
+        served,
+        _leading(served, now),
+        services.counters.of(served.name),
         now=now,
         uptime_s=now - services.started_at,
     )

@@ -35,9 +35,10 @@ async def predict(request: web.Request) -> web.Response:
     until = read.deadline(request, config.predict_timeout_ms, config.max_timeout_ms)
     name, pin = read.target(request)
     model = services.predictor.model(name, pin)
-    body = await read.body(request, until, config.max_body_bytes)
-    asked = await _parsed(services, parse_predict, request, body)
-    prediction = await services.predictor.predict(model, pin, asked, until, watch)
+    with services.counters.request(model.name):
+        body = await read.body(request, until, config.max_body_bytes)
+        asked = await _parsed(services, parse_predict, request, body)
+        prediction = await services.predictor.predict(model, pin, asked, until, watch)
     if _wants_geojson(request):
         collection = geojson.feature_collection([prediction])
         return _answer(services, watch, collection, geojson.MEDIA_TYPE, [prediction])
@@ -51,9 +52,10 @@ async def predict_batch(request: web.Request) -> web.Response:
     until = read.deadline(request, config.batch_timeout_ms, config.max_timeout_ms)
     name, pin = read.target(request)
     model = services.predictor.model(name, pin)
-    body = await read.body(request, until, config.max_body_bytes)
-    batch = await _parsed(services, parse_batch, request, body)
-    answers = await services.predictor.predict_batch(model, pin, batch, until, watch)
+    with services.counters.request(model.name):
+        body = await read.body(request, until, config.max_body_bytes)
+        batch = await _parsed(services, parse_batch, request, body)
+        answers = await services.predictor.predict_batch(model, pin, batch, until, watch)
     good = [one for one in answers if isinstance(one, Prediction)]
     if _wants_geojson(request):
         return _answer(services, watch, geojson.feature_collection(good), geojson.MEDIA_TYPE, good)

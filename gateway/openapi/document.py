@@ -12,8 +12,8 @@ from gateway.openapi.schema import Schema
 _DESCRIPTION = """\
 IQ recordings in, a position and its uncertainty ellipse out.
 
-Every path answers under `/api/v1/inference` as well, and every GET also as HEAD. A body may be JSON, \
-npy, raw samples or a SigMF archive, compressed with gzip, deflate or zstd.
+Every path answers under `/api/v1/inference` and `/api/v1/analytics` as well, and every GET also as HEAD. \
+A body may be JSON, npy, raw samples or a SigMF archive, compressed with gzip, deflate or zstd.
 
 Errors are `application/problem+json` (RFC 9457): they name the field, the value and what is allowed. Every \
 answer carries `X-Request-Id`."""
@@ -43,6 +43,10 @@ def document() -> dict[str, Any]:
         "servers": [
             {"url": "/", "description": "Canonical paths."},
             {"url": "/api/v1/inference", "description": "The same paths as Heimdall's clients ask for them."},
+            {
+                "url": "/api/v1/analytics",
+                "description": "The same paths as Heimdall's dashboard asks for them.",
+            },
         ],
         "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
         "paths": paths,

@@ -9,7 +9,12 @@ from gateway.domain import Covariance, Fix, Options
 from gateway.errors import InvalidInput
 from gateway.prediction import Prediction, derive
 from gateway.wire import geojson
-from gateway.wire.model_document import info_document, model_document, version_document
+from gateway.wire.model_document import (
+    info_document,
+    model_document,
+    performance_document,
+    version_document,
+)
 from gateway.wire.problem import problem
 from gateway.wire.response import batch_document, failed_item, prediction_document
 
@@ -71,7 +76,11 @@ _VERSION = ServedVersion(
     latency_ms={"1": 1.9, "32": 21.0},
 )
 _MODEL = ServedModel("localization", (_VERSION,), {"champion": 3})
-_COUNT = ModelCount(successful=1200, failed=3, hits=400, looked_up=1180, total_ms=5160.0, last_at=AT)
+_COUNT = ModelCount(
+    successful=1200, failed=3, hits=400, looked_up=1180, total_ms=5160.0, last_at=AT, requests=1100, errors=2
+)
+for _ms in (3.1, 3.4, 3.9, 4.2, 11.8):
+    _COUNT.latencies.add(AT - _ms, _ms)
 
 
 def prediction() -> dict[str, Any]:
@@ -105,3 +114,8 @@ def model() -> dict[str, Any]:
 def info() -> dict[str, Any]:
     """The same as Heimdall's model information."""
     return info_document(_MODEL, _VERSION, _COUNT, health="healthy", now=AT, uptime_s=86_400.0)
+
+
+def performance() -> dict[str, Any]:
+    """How it fares."""
+    return performance_document(_MODEL, _VERSION, _COUNT, now=AT, uptime_s=86_400.0)

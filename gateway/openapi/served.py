@@ -90,6 +90,7 @@ INFO = record(
         "training_samples": number("As logged with the version.", unit="1", minimum=0),
         "mlflow_run_id": string("The run that logged it."),
         "avg_latency_ms": number("Mean time of a prediction.", unit="ms", minimum=0),
+        "latency_p95_ms": number("95 of 100 lately took no longer.", unit="ms", minimum=0),
         "cache_hit_rate": share("Share from the cache among those that asked it."),
         "last_prediction_at": moment("When the last one was answered."),
     },
@@ -98,9 +99,35 @@ INFO = record(
         "training_samples",
         "mlflow_run_id",
         "avg_latency_ms",
+        "latency_p95_ms",
         "cache_hit_rate",
         "last_prediction_at",
     ),
+)
+PERFORMANCE = record(
+    "How the default model fares in this gateway process. Latencies are of the newest predictions.",
+    {
+        "model_name": string("The model."),
+        "active_version": string("The version with the largest share.", **_NUMBER),
+        "inference_latency_ms": number("Mean; 0 before the first prediction.", unit="ms", minimum=0),
+        "p50_latency_ms": number("Half took no longer.", unit="ms", minimum=0),
+        "p95_latency_ms": number("95 of 100 took no longer.", unit="ms", minimum=0),
+        "p99_latency_ms": number("99 of 100 took no longer.", unit="ms", minimum=0),
+        "throughput_samples_per_second": number(
+            "Predictions a second in the last minute.", unit="1/s", minimum=0
+        ),
+        "cache_hit_rate": share("Share from the cache among those that asked it."),
+        "success_rate": share("Share of the recordings that got a prediction; 1 before the first."),
+        "predictions_total": integer("Predictions asked for.", minimum=0),
+        "predictions_successful": integer("Those answered.", minimum=0),
+        "predictions_failed": integer("Those not.", minimum=0),
+        "requests_total": integer("Requests for predictions; a batch is one.", minimum=0),
+        "errors_total": integer("Requests that were answered with an error as a whole.", minimum=0),
+        "window_predictions": integer("How many predictions the latencies are of.", minimum=0),
+        "window_seconds": number("Age of the oldest of them.", unit="s", minimum=0),
+        "uptime_seconds": number("Of this gateway.", unit="s", minimum=0),
+        "timestamp": moment("When this was read."),
+    },
 )
 _UP = string("Whether it answers.", enum=["up", "down"])
 _CATALOGUE = record(
@@ -169,6 +196,7 @@ SCHEMAS: dict[str, Schema] = {
         },
     ),
     "ModelInfo": INFO,
+    "ModelPerformance": PERFORMANCE,
     "Service": record("What this is.", {"service": string("Its name."), "about": string("What it does.")}),
     "Health": record(
         "Alive.",

@@ -64,11 +64,13 @@ def info_document(
     """One model as Heimdall asks for it: the union of the two shapes that its clients read."""
     described = version_document(model, version, now)
     stage = version.stage or next(iter(described["aliases"]), "none")
+    spread = count.latencies.spread(now)
     optional = {
         "accuracy": _share_of_one(version.metrics.get("accuracy")),
         "training_samples": version.metrics.get("training_samples"),
         "mlflow_run_id": version.run_id,
         "avg_latency_ms": count.average_ms,
+        "latency_p95_ms": spread.p95_ms if spread else None,
         "cache_hit_rate": count.hit_rate,
         "last_prediction_at": None if count.last_at is None else _moment(count.last_at),
     }
@@ -94,6 +96,39 @@ def info_document(
         "contract_digest": described["contract_digest"],
         "contract": described["contract"],
         **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def performance_document(
+    model: ServedModel, version: ServedVersion, count: ModelCount, *, now: float, uptime_s: float
+) -> dict[str, Any]:
+    """How one model fares, as Heimdall's dashboard asks for it, which wants a number everywhere.
+
+    Before the first prediction (`window_predictions` 0) the latencies and rates are 0 and nothing has failed.
+    """
+    spread = count.latencies.spread(now)
+    latencies = {
+        "inference_latency_ms": spread.mean_ms if spread else 0.0,
+        "p50_latency_ms": spread.p50_ms if spread else 0.0,
+        "p95_latency_ms": spread.p95_ms if spread else 0.0,
+        "p99_latency_ms": spread.p99_ms if spread else 0.0,
+    }
+    return {
+        "model_name": model.name,
+        "active_version": str(version.version),
+        **{name: round(value, 3) for name, value in latencies.items()},
+        "throughput_samples_per_second": round(count.latencies.rate(now, uptime_s), 3),
+        "cache_hit_rate": count.hit_rate or 0.0,
+        "success_rate": 1.0 if count.success_rate is None else count.success_rate,
+        "predictions_total": count.successful + count.failed,
+        "predictions_successful": count.successful,
+        "predictions_failed": count.failed,
+        "requests_total": count.requests,
+        "errors_total": count.errors,
+        "window_predictions": spread.count if spread else 0,
+        "window_seconds": round(spread.seconds, 3) if spread else 0.0,
+        "uptime_seconds": round(uptime_s, 3),
+        "timestamp": _moment(now),
     }
 
 

@@ -1,0 +1,59 @@
+"""The newest times of one kind of work, all of them, so that percentiles are true ones. Bounded memory."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = 4096
+"""Times kept: 64 KB."""
+
+RATE_S = 60.0
+"""A rate is that of the last minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The times in a window: how many, since when, and how they spread, in milliseconds."""
+
+    count: int
+    seconds: float
+    mean_ms: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(slots=True, eq=False)
+class LatencyWindow:
+    """The last `SIZE` times; older ones are overwritten."""
+
+    _at: NDArray[np.float64] = field(default_factory=lambda: np.zeros(SIZE))
+    _ms: NDArray[np.float64] = field(default_factory=lambda: np.zeros(SIZE))
+    _added: int = 0
+
+    def add(self, at: float, ms: float) -> None:
+        """One more: done at `at`, Unix seconds."""
+        place = self._added % SIZE
+        self._at[place], self._ms[place] = at, ms
+        self._added += 1
+
+    def spread(self, now: float) -> Spread | None:
+        """How the times in the window spread, or None while there are none."""
+        count = min(self._added, SIZE)
+        if count == 0:
+            return None
+        times = self._ms[:count]
+        p50, p95, p99 = np.percentile(times, (50, 95, 99)).tolist()
+        since = max(now - float(self._at[:count].min()), 0.0)
+        return Spread(count, since, float(times.mean()), p50, p95, p99)
+
+    def rate(self, now: float, uptime_s: float) -> float:
+        """How many a second over the last minute, or over the uptime while that is less."""
+        count = min(self._added, SIZE)
+        ages = now - self._at[:count]
+        lately = int(np.count_nonzero(ages <= RATE_S))
+        span = min(RATE_S, uptime_s)
+        if lately == SIZE:  # the window is shorter than a minute
+            span = float(ages.max())
+        return lately / max(span, 1e-3)
