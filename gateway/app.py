@@ -13,6 +13,7 @@ from gateway.cors import setup_cors
 from gateway.handlers import documentation, health, models, predict
 from gateway.keys import ACCESS, SERVICES
 from gateway.middleware import MIDDLEWARES
+from gateway.server import Runner
 from gateway.services import running
 from gateway.tls import server_context
 
@@ -94,7 +95,7 @@ def make_runner(config: Config, clock: Callable[[], float] = time.monotonic) -> 
     Raises:
         ConfigError: a file that an option names cannot be used.
     """
-    return web.AppRunner(
+    return Runner(
         make_app(config, clock),
         handler_cancellation=True,
         auto_decompress=False,

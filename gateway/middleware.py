@@ -18,7 +18,6 @@ from gateway.wire.identifier import request_id
 
 log = logging.getLogger(__name__)
 
-PROBLEM = "application/problem+json"
 ELSEWHERE = "other"
 """Route label of requests that no route takes."""
 
@@ -88,7 +87,10 @@ def _answer(
         level = logging.DEBUG if document["status"] == HTTPStatus.SERVICE_UNAVAILABLE else logging.WARNING
         log.log(level, "request %s: %d %s", request[REQUEST_ID], document["status"], document["detail"])
     return web.Response(
-        body=orjson.dumps(document), status=document["status"], headers=headers, content_type=PROBLEM
+        body=orjson.dumps(document),
+        status=document["status"],
+        headers=headers,
+        content_type=problem.MEDIA_TYPE,
     )
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from gateway.access.key_file import Scope
 from gateway.openapi import parameters
 from gateway.openapi.parameters import Reference
 from gateway.openapi.schema import ref
@@ -11,7 +12,6 @@ from gateway.openapi.schema import ref
 JSON = "application/json"
 
 Answer = dict[str, Any]
-Scope = Literal["predict", "read", "admin"]
 
 SECURITY: dict[str, Any] = {
     "bearer": {
@@ -26,7 +26,9 @@ SECURITY: dict[str, Any] = {
         "description": "The same key in a header of its own.",
     },
 }
-_GUARDS = (400, 401, 403, 429, 503)
+_ALWAYS = (400, 431)
+"""What any path may answer: the request was no proper HTTP."""
+_GUARDS = (401, 403, 429, 503)
 """What a guarded path may answer before its handler runs."""
 
 
@@ -62,11 +64,11 @@ class Operation:
         if self.body:
             document["requestBody"] = {"required": True, "content": dict(self.body)}
         document["responses"] = self._responses()
-        document["security"] = [{name: [self.scope]} for name in SECURITY] + [{}] if self.scope else []
+        document["security"] = [{name: [str(self.scope)]} for name in SECURITY] + [{}] if self.scope else []
         return document
 
     def _responses(self) -> dict[str, Any]:
-        problems = sorted({*self.problems, *(_GUARDS if self.scope else ())} - set(self.answers))
+        problems = sorted({*_ALWAYS, *self.problems, *(_GUARDS if self.scope else ())} - set(self.answers))
         return {str(status): answer for status, answer in self.answers.items()} | {
             str(status): {"$ref": f"#/components/responses/{status}"} for status in problems
         }

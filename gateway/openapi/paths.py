@@ -1,8 +1,10 @@
 """Every path and method that the gateway answers: one entry each. app.py's ROUTES has the same ones."""
 
-from gateway.openapi import bodies, examples, parameters, problems
+from gateway.access.key_file import Scope
+from gateway.openapi import bodies, examples, parameters
 from gateway.openapi.operation import Answer, Operation, answer, content
 from gateway.wire.geojson import MEDIA_TYPE as GEOJSON
+from gateway.wire.problem import MEDIA_TYPE as PROBLEM
 
 PREDICT, MODELS, OPERATIONS_TAG = "Predict", "Models", "Operations"
 
@@ -37,7 +39,7 @@ def _predict(prefix: str, whom: str) -> Operation:
         f"{prefix}/predict",
         f"One recording to one fix, by {whom}",
         PREDICT,
-        "predict",
+        Scope.PREDICT,
         answers={200: _predicted("Prediction", examples.prediction())},
         problems=_PREDICT_PROBLEMS,
         description=f"{_WHERE_OPTIONS} `Accept: application/geo+json` answers with GeoJSON alone.",
@@ -52,18 +54,18 @@ def _predict_batch(prefix: str, whom: str) -> Operation:
         f"{prefix}/predict/batch",
         f"1 to 100 recordings to their fixes, by {whom}",
         PREDICT,
-        "predict",
+        Scope.PREDICT,
         answers={200: _predicted("BatchAnswer", examples.batch())},
         problems=_PREDICT_PROBLEMS,
-        description=f"{_WHERE_OPTIONS} Order is kept; a recording that fails is its error, in its place, unless "
-        "`continue_on_error` is false. With `Accept: application/geo+json` those are left out.",
+        description=f"{_WHERE_OPTIONS} Order is kept; a recording that fails is its error, in its place, "
+        "unless `continue_on_error` is false. With `Accept: application/geo+json` those are left out.",
         takes=(*_HEADERS, *(parameters.reference("query", name) for name in parameters.BATCH_QUERY)),
         body=bodies.BATCH,
     )
 
 
 _NOT_READY = answer("Not ready; or too many requests, as a problem.", "HealthDetailed")
-_NOT_READY["content"][problems.MEDIA_TYPE] = content("Problem")
+_NOT_READY["content"][PROBLEM] = content("Problem")
 
 OPERATIONS: tuple[Operation, ...] = (
     *(make(prefix, whom) for prefix, whom in _TARGETS.items() for make in (_predict, _predict_batch)),
@@ -72,7 +74,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/models",
         "Every model with its versions",
         MODELS,
-        "read",
+        Scope.READ,
         answers={200: answer("The catalogue.", "Models", {"revision": 7, "models": [examples.model()]})},
         problems=(503,),
     ),
@@ -81,7 +83,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/models/{model}",
         "One model with its versions",
         MODELS,
-        "read",
+        Scope.READ,
         answers={200: answer("The model.", "Model", examples.model())},
         problems=(404, 503),
     ),
@@ -90,7 +92,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/models/{model}/versions/{version}",
         "One version: contract, digests, tensors",
         MODELS,
-        "read",
+        Scope.READ,
         answers={200: answer("The version.", "Version", examples.version())},
         problems=(400, 404, 503),
     ),
@@ -99,7 +101,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/model/info",
         "The default model and what this gateway has done with it",
         MODELS,
-        "read",
+        Scope.READ,
         answers={200: answer("The model.", "ModelInfo", examples.info())},
         problems=(503,),
     ),
@@ -108,7 +110,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/model/versions",
         "The default model's versions",
         MODELS,
-        "read",
+        Scope.READ,
         answers={
             200: answer(
                 "The versions.",
@@ -116,6 +118,15 @@ OPERATIONS: tuple[Operation, ...] = (
                 {"model_name": "localization", "active_version": "3", "versions": [examples.version()]},
             )
         },
+        problems=(503,),
+    ),
+    Operation(
+        "GET",
+        "/model/performance",
+        "How the default model fares in this gateway",
+        MODELS,
+        Scope.READ,
+        answers={200: answer("Latencies, rates, counts.", "ModelPerformance", examples.performance())},
         problems=(503,),
     ),
     Operation(
@@ -131,7 +142,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/health/detailed",
         "Each dependency",
         OPERATIONS_TAG,
-        "read",
+        Scope.READ,
         answers={200: answer("Ready.", "HealthDetailed"), 503: _NOT_READY},
     ),
     Operation(
@@ -157,7 +168,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/metrics",
         "Prometheus' metrics",
         OPERATIONS_TAG,
-        "read",
+        Scope.READ,
         answers={200: answer("Metrics.", "Text", media_type="text/plain")},
     ),
     Operation(

@@ -5,9 +5,7 @@ from typing import Any
 from gateway import errors
 from gateway.openapi.examples import REQUEST_ID
 from gateway.openapi.schema import ref
-from gateway.wire.problem import STATUS, describe, problem, status_of
-
-MEDIA_TYPE = "application/problem+json"
+from gateway.wire.problem import MEDIA_TYPE, STATUS, describe, problem, status_of
 
 EXAMPLES: dict[type[Exception], tuple[str, Exception]] = {
     errors.InvalidInput: (
@@ -60,15 +58,14 @@ EXAMPLES: dict[type[Exception], tuple[str, Exception]] = {
 }
 """The path that was asked, and the error."""
 
-BESIDE: dict[int, dict[str, Any]] = {
-    405: describe(
-        405,
-        "MethodNotAllowed",
-        "PUT is not allowed here; allowed: POST",
-        instance="/predict",
-        request_id=REQUEST_ID,
-    ),
-}
+BESIDE: tuple[dict[str, Any], ...] = tuple(
+    describe(status, name, detail, instance=path, request_id=REQUEST_ID)
+    for status, name, detail, path in (
+        (400, "MalformedRequest", 'not HTTP as RFC 9112 has it: "Invalid header token:"', ""),
+        (405, "MethodNotAllowed", "PUT is not allowed here; allowed: POST", "/predict"),
+        (431, "HeadersTooLarge", "the request line or a header is too long: 8,190 bytes", ""),
+    )
+)
 """Errors that the HTTP server itself finds."""
 
 ABOUT: dict[int, str] = {
@@ -83,6 +80,7 @@ ABOUT: dict[int, str] = {
     413: "The body, or what it decodes to, is too large.",
     415: "Unknown media type or content encoding.",
     429: "Over the key's rate.",
+    431: "The request line or a header is too large.",
     500: "A fault of the gateway's own; no request is known that brings it about.",
     502: "The model gave an unusable answer: not finite, out of range, wrong shape.",
     503: "Overloaded, or not ready yet.",
@@ -99,8 +97,8 @@ def responses() -> dict[str, Any]:
         path, error = EXAMPLES[kind]
         told = problem(error, instance=path, request_id=REQUEST_ID)
         found.setdefault(status_of(error), {})[told["error"]] = told
-    for status, told in BESIDE.items():
-        found.setdefault(status, {})[told["error"]] = told
+    for told in BESIDE:
+        found.setdefault(told["status"], {}).setdefault(told["error"], told)
     return {str(status): _response(status, found[status]) for status in sorted(found)}
 
 

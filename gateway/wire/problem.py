@@ -7,6 +7,8 @@ from typing import Any
 
 from gateway import errors
 
+MEDIA_TYPE = "application/problem+json"
+
 STATUS: dict[type[Exception], int] = {
     errors.InvalidInput: 400,
     errors.TooLarge: 413,
