@@ -1,4 +1,4 @@
-"""`rediss://`, through a TLS end before the real Redis: the binary that the suite has is built without TLS."""
+"""`rediss://`, through a TLS end before the real Redis: the binary that tests have is built without TLS."""
 
 import asyncio
 import ssl
