@@ -13,6 +13,11 @@ SCHEMA = 1
 
 Axis = Literal["latitude", "longitude"]
 Direction = Literal["north", "east"]
+Window = Literal[
+    "barthann", "bartlett", "blackman", "blackmanharris", "bohman", "boxcar", "cosine", "exponential", "flattop",
+    "hamming", "hann", "lanczos", "nuttall", "parzen", "taylor", "triang", "tukey",
+]  # fmt: skip
+"""The windows that SciPy makes from their name alone."""
 Count = Annotated[int, msgspec.Meta(ge=1, le=1024)]
 TensorName = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
@@ -32,7 +37,7 @@ class Frontend(_Part, frozen=True):
     signal: Literal["magnitude", "complex"] = "magnitude"
     n_fft: Annotated[int, msgspec.Meta(ge=16, le=65_536)] = 2048
     hop: Annotated[int, msgspec.Meta(ge=1, le=65_536)] = 512
-    window: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] = "hann"
+    window: Window = "hann"
     n_mels: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 128
     f_min_hz: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     f_max_hz: Annotated[float, msgspec.Meta(gt=0)] = 96_000.0

@@ -96,6 +96,7 @@ def test_what_may_be_left_out_has_the_documented_default() -> None:
         (MEL, "input.one_receiver", "copy", "input.one_receiver"),
         (MEL, "input.frontend", "audio", "input.frontend"),
         (MEL, "input.frontend.n_fft", "2048", "input.frontend.n_fft"),
+        (MEL, "input.frontend.window", "kaiser", "input.frontend.window"),
         (MEL, "input.frontend.hop", 4096, "input.frontend.hop"),
         (MEL, "input.frontend.f_max_hz", 96001, "input.frontend.f_max_hz"),
         (MEL, "input.frontend.f_min_hz", 96000, "input.frontend.f_max_hz"),

@@ -1,7 +1,7 @@
 """The front-end equals an independent composition of SciPy, numpy and a plainly written mel bank."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from contract.model import ContractError, Frontend
+from contract.model import ContractError, Frontend, Window
 from gateway.errors import InvalidInput
 from gateway.frontend import MelFrontend, mel_frontend
 
@@ -204,10 +204,9 @@ def test_too_few_samples_says_how_many_are_needed(samples: int) -> None:
         MelFrontend(HEIMDALL)(np.zeros((3, samples), np.complex64))
 
 
-@pytest.mark.parametrize("window", ["hanging", "kaiser", "4.0", "nan"])
-def test_an_unknown_window_is_named(window: str) -> None:
-    with pytest.raises(ContractError, match=f'input.frontend.window: "{window}"'):
-        MelFrontend(Frontend(window=window))
+@pytest.mark.parametrize("window", get_args(Window))
+def test_every_window_of_the_contract_is_known(window: Window) -> None:
+    assert MelFrontend(Frontend(window=window))(np.ones((1, 2048), np.complex64)).shape == (1, 128, 32)
 
 
 def test_bands_too_narrow_for_float64_are_refused() -> None:
@@ -227,7 +226,7 @@ def frontends(draw: st.DrawFn) -> Frontend:
         signal=kind,
         n_fft=n_fft,
         hop=draw(st.integers(max(1, n_fft // 16), n_fft)),
-        window=draw(st.sampled_from(["hann", "hamming", "blackman", "boxcar", "triang", "hann_symmetric"])),
+        window=draw(st.sampled_from(["hann", "hamming", "blackman", "boxcar", "triang", "tukey"])),
         n_mels=draw(st.integers(1, 40)),
         f_min_hz=low * limit,
         f_max_hz=high * limit,
