@@ -14,8 +14,8 @@ SCHEMA = 1
 Axis = Literal["latitude", "longitude"]
 Direction = Literal["north", "east"]
 Window = Literal[
-    "barthann", "bartlett", "blackman", "blackmanharris", "bohman", "boxcar", "cosine", "exponential", "flattop",
-    "hamming", "hann", "lanczos", "nuttall", "parzen", "taylor", "triang", "tukey",
+    "barthann", "bartlett", "blackman", "blackmanharris", "bohman", "boxcar", "cosine", "exponential",
+    "flattop", "hamming", "hann", "lanczos", "nuttall", "parzen", "taylor", "triang", "tukey",
 ]  # fmt: skip
 """The windows that SciPy makes from their name alone."""
 Count = Annotated[int, msgspec.Meta(ge=1, le=1024)]
