@@ -39,13 +39,12 @@ class Access:
             Forbidden: the key lacks the scope; or administration without keys from where anyone may call.
             TooManyRequests: over the rate.
         """
+        caller = None
         if self.keyring is not None:
             caller = _authenticate(self.keyring, scope, headers)
-        else:
-            if scope is Scope.ADMIN:
-                self._refuse_unknown_administrators(headers)
-            caller = network(address)
-        if self.rate is not None and (wait := self.rate.wait_s(caller)):
+        elif scope is Scope.ADMIN:
+            self._refuse_unknown_administrators(headers)
+        if self.rate is not None and (wait := self.rate.wait_s(caller or network(address))):
             per = "this address" if self.keyring is None else "this key"
             raise TooManyRequests(
                 f"more than {self.rate.rate} with {per}; wait {wait:g} s", retry_after_s=wait
