@@ -1,5 +1,6 @@
 """sync's tests have a Triton of their own: sync takes what it owns and does not want out of a repository."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ def own_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.Trit
         yield running
 
 
+def unique(test: str) -> str:
+    """A model name that no other test has."""
+    return f"{test.removeprefix('test_')[:40]}-{uuid.uuid4().hex[:6]}"
+
+
 @pytest.fixture
 def sync_rig(
     request: pytest.FixtureRequest,
@@ -25,6 +31,5 @@ def sync_rig(
     own_triton: launch.Triton,
 ) -> Iterator[Rig]:
     """sync over real parts, with a model name of its own."""
-    name = request.node.name.removeprefix("test_")[:60].replace("[", "-").rstrip("]")
-    with rig(name, tmp_path, mlflow_uri, empty_redis, own_triton) as made:
+    with rig(unique(request.node.originalname), tmp_path, mlflow_uri, empty_redis, own_triton) as made:
         yield made

@@ -37,6 +37,7 @@ class Rig:
     Attributes:
         name: the model; no other test uses it.
         home: sync's home.
+        last_number: for tests that count the versions they register.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Rig:
     redis_url: str
     triton: launch.Triton
     options: dict[str, Any] = field(default_factory=dict)
+    last_number: int = 0
     _parts: Parts | None = None
 
     @property
