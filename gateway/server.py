@@ -13,6 +13,8 @@ from gateway.wire.show import shown
 
 log = logging.getLogger(__name__)
 
+_TOO_LARGE = "the request line or a header is over 8,190 bytes, or there are more than 128 headers"
+
 
 class Runner(web.AppRunner):
     """Runs an application on such a server."""
@@ -53,7 +55,7 @@ class _Connection(web.RequestHandler):
         )
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was already begun")
-        document = _problem(status, exc, message)
+        document = problem_of(status, exc, message)
         response = web.Response(
             body=orjson.dumps(document),
             status=document["status"],
@@ -64,9 +66,10 @@ class _Connection(web.RequestHandler):
         return response
 
 
-def _problem(status: int, exc: BaseException | None, message: str | None) -> dict[str, Any]:
-    if isinstance(exc, LineTooLong):
-        status, name, detail = 431, "HeadersTooLarge", "the request line or a header is too long: 8,190 bytes"
+def problem_of(status: int, exc: BaseException | None, message: str | None) -> dict[str, Any]:
+    """The problem document for what aiohttp found."""
+    if isinstance(exc, LineTooLong) or message == "Too many headers received":
+        status, name, detail = 431, "HeadersTooLarge", _TOO_LARGE
     elif status < 500:
         name = "MalformedRequest"
         detail = f"not HTTP as RFC 9112 has it: {shown((message or '').partition(chr(10))[0])}"

@@ -4,6 +4,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
+
 from gateway.openapi import answers, bodies, parameters, problems, served
 from gateway.openapi.operation import SECURITY
 from gateway.openapi.paths import OPERATIONS, TAGS
@@ -31,7 +33,7 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = operation.document()
-    return {
+    described = {
         "openapi": "3.1.0",
         "info": {
             "title": "fixgate",
@@ -58,3 +60,5 @@ def document() -> dict[str, Any]:
             "securitySchemes": SECURITY,
         },
     }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(described))
+    return plain

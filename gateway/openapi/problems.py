@@ -58,12 +58,13 @@ EXAMPLES: dict[type[Exception], tuple[str, Exception]] = {
 }
 """The path that was asked, and the error."""
 
+_TOO_LARGE = "the request line or a header is over 8,190 bytes, or there are more than 128 headers"
 BESIDE: tuple[dict[str, Any], ...] = tuple(
     describe(status, name, detail, instance=path, request_id=REQUEST_ID)
     for status, name, detail, path in (
         (400, "MalformedRequest", 'not HTTP as RFC 9112 has it: "Invalid header token:"', ""),
         (405, "MethodNotAllowed", "PUT is not allowed here; allowed: POST", "/predict"),
-        (431, "HeadersTooLarge", "the request line or a header is too long: 8,190 bytes", ""),
+        (431, "HeadersTooLarge", _TOO_LARGE, ""),
     )
 )
 """Errors that the HTTP server itself finds."""

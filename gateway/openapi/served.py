@@ -149,7 +149,7 @@ DETAILED = record(
         "missing": array(string("A thing."), "What is missing."),
         "draining": boolean("Whether this gateway is about to stop."),
         "dependencies": record(
-            "",
+            "What this gateway works with.",
             {
                 "catalogue": _CATALOGUE,
                 "redis_cache": record("The shared cache.", {"status": _UP}),

@@ -10,9 +10,7 @@ from tests import launch
 
 
 @contextlib.contextmanager
-def gateway_process(
-    home: Path, environment: dict[str, str], *, measured: bool = True
-) -> Iterator[str]:
+def gateway_process(home: Path, environment: dict[str, str], *, measured: bool = True) -> Iterator[str]:
     """Run `python -m gateway` on a free port until the block ends; yields its URL once `/ready` is 200."""
 
     def part(ports: list[int]) -> Part:
