@@ -1,13 +1,19 @@
 """What Prometheus scrapes, on a registry of our own."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.errors import FixgateError
 from gateway.prediction import Prediction
 
+Metric = TypeVar("Metric", Counter, Histogram)
+
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Metrics:
@@ -19,44 +25,34 @@ class Metrics:
         self.gauge(
             "fixgate_http_requests_in_progress", "HTTP requests being answered.", lambda: self.in_progress
         )
-        self._requests = Counter(
-            "fixgate_http_requests",
-            "HTTP requests answered.",
-            ["method", "route", "status"],
-            registry=self.registry,
+        self._requests = self._counter(
+            "fixgate_http_requests", "HTTP requests answered.", "method", "route", "status"
         )
-        self._duration = Histogram(
-            "fixgate_http_request_duration_seconds",
-            "From the head of a request to its answer.",
-            ["route"],
-            buckets=_SECONDS,
-            registry=self.registry,
+        self._duration = self._histogram(
+            "fixgate_http_request_duration_seconds", "From the head of a request to its answer.", "route"
         )
-        self._stages = Histogram(
-            "fixgate_stage_duration_seconds",
-            "Where the time of predict requests goes.",
-            ["stage"],
-            buckets=_SECONDS,
-            registry=self.registry,
+        self._stages = self._histogram(
+            "fixgate_stage_duration_seconds", "Where the time of predict requests goes.", "stage"
         )
-        self._predictions = Counter(
+        self._predictions = self._counter(
             "fixgate_predictions",
             "Predictions made, by where the fix came from.",
-            ["model", "version", "cache"],
-            registry=self.registry,
+            "model",
+            "version",
+            "cache",
         )
-        self._latency = Histogram(
+        self._latency = self._histogram(
             "fixgate_prediction_duration_seconds",
             "From the head of a request to its prediction.",
-            ["model", "version"],
-            buckets=_SECONDS,
-            registry=self.registry,
+            "model",
+            "version",
         )
-        self._failures = Counter(
+        self._failures = self._counter(
             "fixgate_prediction_failures",
             "Recordings that got no prediction, by class of error.",
-            ["model", "version", "error"],
-            registry=self.registry,
+            "model",
+            "version",
+            "error",
         )
 
     def gauge(self, name: str, about: str, value: Callable[[], float]) -> None:
@@ -66,22 +62,33 @@ class Metrics:
     def answered(self, prediction: Prediction) -> None:
         """One prediction was made."""
         model, version = prediction.model, prediction.version
-        self._predictions.labels(model, version, prediction.cache).inc()
-        self._latency.labels(model, version).observe(prediction.inference_time_ms / 1e3)
+        self._predictions(model, version, prediction.cache).inc()
+        self._latency(model, version).observe(prediction.inference_time_ms / 1e3)
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         """One was not."""
-        self._failures.labels(model, version, type(error).__name__).inc()
+        self._failures(model, version, type(error).__name__).inc()
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP request was answered."""
-        self._requests.labels(method, route, status).inc()
-        self._duration.labels(route).observe(seconds)
+        self._requests(method if method in _METHODS else "other", route, status).inc()
+        self._duration(route).observe(seconds)
 
     def stage(self, stage: str, seconds: float) -> None:
         """One stage of a predict request took this long."""
-        self._stages.labels(stage).observe(seconds)
+        self._stages(stage).observe(seconds)
+
+    def _counter(self, name: str, about: str, *labels: str) -> Callable[..., Counter]:
+        return _by_labels(Counter(name, about, labels, registry=self.registry))
+
+    def _histogram(self, name: str, about: str, *labels: str) -> Callable[..., Histogram]:
+        return _by_labels(Histogram(name, about, labels, buckets=_SECONDS, registry=self.registry))
 
     def exposition(self) -> bytes:
         """The text format."""
         return generate_latest(self.registry)
+
+
+def _by_labels(metric: Metric) -> Callable[..., Metric]:
+    """`metric.labels`, remembered: finding a child anew costs more than counting."""
+    return lru_cache(maxsize=4096)(metric.labels)

@@ -1,6 +1,7 @@
 """A fix with the numbers derived from it for one request. Pure."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from gateway.domain import Fix, Options
@@ -36,8 +37,9 @@ class Prediction:
     sample_id: str | None = None
 
 
+@lru_cache(maxsize=1 << 14)
 def derive(raw: Fix, *, sigma_scale: float, level: float, radius_m: float) -> Derived:
-    """Scale every σ, then describe the result at this level.
+    """Scale every σ, then describe the result at this level. Remembered: a cached fix is asked about again.
 
     Args:
         raw: the model's own fix.

@@ -77,6 +77,8 @@ async def body(request: web.Request, until: float, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         raise TooLarge(f"{request.content_length:,} bytes; at most {limit:,} are allowed", field="body")
     try:
+        if request.content.is_eof():
+            return await request.read()
         async with asyncio.timeout_at(until):
             return await request.read()
     except TimeoutError:

@@ -3,7 +3,6 @@
 import re
 import secrets
 import time
-import uuid
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9._~:+/=-]{1,128}")
 
@@ -13,7 +12,8 @@ def uuid7() -> str:
     value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def request_id(given: str | None) -> str:
