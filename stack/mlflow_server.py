@@ -40,6 +40,8 @@ def mlflow_part(home: Path, port: int) -> Part:
             # Registry events reach sync on this machine, unencrypted.
             "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
             "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+            # A webhook counts a second after it is registered; by default a minute.
+            "MLFLOW_WEBHOOK_CACHE_TTL": "1",
             WEBHOOK_KEY: os.environ.get(WEBHOOK_KEY) or _webhook_key(folder / "webhook.key"),
             # Eight more processes, half a minute at stopping, and nothing that a registry needs.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -22,6 +22,11 @@ class Journal:
         self._lock = threading.Lock()
         _end_last_line(path)
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     def append(self, entry: Deployment) -> None:
         """Write an entry and see it on disk."""
         line = msgspec.json.encode(entry) + b"\n"
@@ -42,6 +47,15 @@ def read(path: Path) -> Iterator[Deployment]:
                 yield msgspec.json.decode(line, type=Deployment)
             except msgspec.DecodeError:
                 log.warning("%s: a line that is no entry was passed over", path)
+
+
+def aliases(path: Path) -> dict[tuple[str, str], int | None]:
+    """Where each model's aliases lead by what the journal says."""
+    return {
+        (entry.model, entry.alias): entry.version
+        for entry in read(path)
+        if entry.event == "switch" and entry.alias is not None
+    }
 
 
 def decisions(path: Path) -> dict[str, int]:

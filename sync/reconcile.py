@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sync import catalogue, observation, writeback
+from sync import catalogue, journal, observation, writeback
 from sync.config import Config
 from sync.desired import CHAMPIONS_TAG, RegisteredModel, identity
-from sync.errors import Refused, RegistryUnavailable
+from sync.errors import Refused, RegistryUnavailable, TritonUnavailable
 from sync.feed import Feed
 from sync.observation import Move, Observation
 from sync.plan import MODEL_ITSELF, Key, Situation, plan
@@ -66,6 +66,18 @@ class Reconciler:
         self.repository.prepare()
         self.feed.start()
         self.work.progress.trust(self.feed.last)
+        self._note_unnoted()
+
+    def _note_unnoted(self) -> None:
+        """Journal the moves that a kill kept from being noted after they had been published."""
+        noted = journal.aliases(self.work.journal.path)
+        for name, model in observation.served_models(self.feed.last).items():
+            for alias, number in model.aliases.items():
+                before = noted.get((name, alias))
+                if before != number:
+                    self.work.note_move(
+                        Move(name, alias, before, number), time.time(), "noted after a restart"
+                    )
 
     def run_pass(self) -> Report:
         """Do one pass.
@@ -104,8 +116,13 @@ class Reconciler:
             resting=progress.still_resting(seen.now),
             busy=self.work.jobs.busy,
             publishing=self.work.jobs.publishing,
-            loaded=observation.loaded_keys(seen.states),
+            loaded=observation.loaded_keys(seen.states) | self._still_loaded(seen),
         )
+
+    def _still_loaded(self, seen: Observation) -> frozenset[Key]:
+        """Staged versions whose number some Triton answers to, though the repository has no such version."""
+        missing = set(self.work.progress.staged) - observation.standing_keys(seen.live)
+        return frozenset(key for key in missing if any(_answers(triton, key) for triton in self.tritons))
 
     def _watch_readiness(self, seen: Observation) -> None:
         """A version that comes back after it was not ready (Triton restarted) has to prove itself anew."""
@@ -182,6 +199,14 @@ class Reconciler:
             self._no_writes_until = seen.now + WRITE_AGAIN_S
             return replace(seen, problems=(*seen.problems, str(error)))
         return seen
+
+
+def _answers(triton: Triton, key: Key) -> bool:
+    """Whether a Triton has this version ready; one that does not answer may have it."""
+    try:
+        return triton.ready(*key)
+    except TritonUnavailable:
+        return True
 
 
 def _ahead(seen: Observation, situation: Situation) -> bool:

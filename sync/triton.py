@@ -68,6 +68,16 @@ class Triton:
             if entry.get("version", "").isdecimal()
         }
 
+    def ready(self, model: str, version: int) -> bool:
+        """Whether a version answers requests, whatever stands in the repository now.
+
+        The index lists what stands there: what is loaded but has been taken out is not in it.
+
+        Raises:
+            TritonUnavailable: no answer.
+        """
+        return bool(self._call(lambda client: client.is_model_ready(model, str(version))))
+
     def settings(self, model: str, version: int) -> Settings:
         """The settings that a loaded version runs with.
 

@@ -43,6 +43,10 @@ class Bell:
         self._rung.wait(seconds)
         self._rung.clear()
 
+    def rung(self, seconds: float) -> bool:
+        """Whether someone rings within `seconds`; the loop's next wait ends at once all the same."""
+        return self._rung.wait(seconds)
+
     def pause(self, seconds: float) -> bool:
         """Wait for work in a thread; whether the process is to end."""
         return self._stopped.wait(seconds)

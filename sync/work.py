@@ -191,13 +191,8 @@ class Work:
         version = wanted.version
         key = (version.model, version.number)
         begun = self._begun.pop(key, None)
-        for known in (
-            self.progress.resting,
-            self.progress.staged,
-            self.progress.proven,
-            self.progress.trusted,
-        ):
-            known.pop(key, None)
+        self.progress.resting.pop(key, None)
+        self.progress.staged.pop(key, None)
         self.quarantine.add(
             Refusal(version.model, version.number, wanted.identity, refused.fault, refused.reason, now)
         )

@@ -115,6 +115,7 @@ def check_finished(made: Rig, champion: int, others: set[int]) -> None:
     assert [path.name for path in made.config.staging_folder.iterdir()] == []
     assert made.tags(champion)["fixgate.status"] == "ready"
     assert made.journal("refuse") == []
+    assert [one.version for one in made.journal("switch") if one.alias == "champion"][-1] == champion
     made.run_until(lambda: made.ready() == sorted(made.numbers))
 
 
