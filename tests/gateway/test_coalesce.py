@@ -204,6 +204,18 @@ async def test_a_waiter_cancelled_as_its_call_fails_leaves_no_complaint(
     assert "never retrieved" not in caplog.text
 
 
+async def test_a_call_that_ends_in_cancellation_keeps_nobody_waiting() -> None:
+    """As when the transport is closed under it."""
+
+    async def closed(_: str, __: Sequence[int]) -> list[int]:
+        raise asyncio.CancelledError
+
+    coalescer: Coalescer[str, int, int] = Coalescer(closed, in_flight=1)
+    asked = ask(coalescer, 1)
+    await settle()
+    assert asked.cancelled()
+
+
 async def test_an_idle_coalescer_keeps_nothing(
     upstream: Upstream, coalescer: Coalescer[str, int, int]
 ) -> None:

@@ -392,3 +392,18 @@ async def test_a_body_that_does_not_come_is_a_408(gateway: Gateway) -> None:
     status_line = await reader.readline()
     writer.close()
     assert status_line.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_body_whose_framing_breaks_gets_a_4xx_within_its_time(gateway: Gateway) -> None:
+    """aiohttp does not tell the handler, so it is the deadline that ends it."""
+    host, port = gateway.runner.addresses[0][:2]
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\n"
+        b"X-Request-Timeout-Ms: 200\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
+    )
+    await until(lambda: gateway.services.metrics.in_progress == 1)
+    writer.write(b"not a length\r\n")
+    status_line = await reader.readline()
+    writer.close()
+    assert status_line.startswith(b"HTTP/1.1 4")
