@@ -83,11 +83,15 @@ def _links(tagged: dict[str, Operations]) -> str:
     parts = []
     for name, operations in tagged.items():
         items = "".join(
-            f'<li><a href="#{escape(one["operationId"])}"><b>{method.upper()}</b>{escape(path)}</a></li>'
+            f'<li><a href="#{escape(one["operationId"])}"><b>{method.upper()}</b>{_breakable(path)}</a></li>'
             for path, method, one in operations
         )
         parts.append(f'<p><a href="#{_anchor(name)}">{escape(name)}</a></p><ul>{items}</ul>')
     return "".join(parts) + '<p><a href="#errors">Errors</a></p><p><a href="#schemas">Schemas</a></p>'
+
+
+def _breakable(path: str) -> str:
+    return escape(path).replace("/", "/<wbr>")
 
 
 def _anchor(name: str) -> str:

@@ -1,6 +1,7 @@
 """The parts of the page: an operation, an error, a schema."""
 
 import re
+from collections.abc import Collection
 from html import escape
 from typing import Any
 
@@ -69,7 +70,7 @@ def _parameters(parameters: list[Part]) -> str:
         fields = {one["name"]: {**one["schema"], "description": one["description"]} for one in listed}
         required = [one["name"] for one in listed if one.get("required")]
         if fields:
-            shown.append(f"<h3>{title}</h3>{_list(fields, required)}")
+            shown.append(f"<h3>{title}</h3>{_list(fields, dict.fromkeys(required, 'required'))}")
     return "".join(shown)
 
 
@@ -107,22 +108,25 @@ def _answers(responses: Part) -> str:
 
 
 def _fields(described: Schema) -> str:
-    fields = described.get("properties", {})
-    return _list(fields, described.get("required", [])) if fields else ""
+    fields: dict[str, Schema] = described.get("properties", {})
+    required: Collection[str] = described.get(
+        "required", fields
+    )  # a request's fields are explained in its description
+    return _list(fields, {name: "optional" for name in fields if name not in required}) if fields else ""
 
 
-def _list(fields: dict[str, Schema], required: list[str]) -> str:
-    rows = "".join(_field(name, one, required=name in required) for name, one in fields.items())
+def _list(fields: dict[str, Schema], marks: dict[str, str]) -> str:
+    rows = "".join(_field(name, one, marks.get(name, "")) for name, one in fields.items())
     return f"<dl>{rows}</dl>"
 
 
-def _field(name: str, described: Schema, *, required: bool) -> str:
+def _field(name: str, described: Schema, mark: str) -> str:
     about = f"<dd>{_inline(described['description'])}</dd>" if described.get("description") else ""
     items = described.get("items")
     inner = items if isinstance(items, dict) else described
     nested = f"<dd>{_fields(inner)}</dd>" if inner.get("properties") else ""
-    mark = "<em>required</em>" if required else ""
-    return f"<dt><code>{escape(name)}</code><span>{type_of(described)}</span>{mark}</dt>{about}{nested}"
+    shown = f"<em>{mark}</em>" if mark else ""
+    return f"<dt><code>{escape(name)}</code><span>{type_of(described)}</span>{shown}</dt>{about}{nested}"
 
 
 def _json(value: Any) -> str:

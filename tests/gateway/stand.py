@@ -198,7 +198,7 @@ def _config(model: Model, versions: list[int]) -> str:
 name: "{model.name}"
 backend: "onnxruntime"
 max_batch_size: {MAX_BATCH}
-input {{ name: "x" data_type: TYPE_FP32 dims: {dims} }}
+input {{ name: "{model.contract.input.tensor}" data_type: TYPE_FP32 dims: {dims} }}
 output {{ name: "positions" data_type: TYPE_FP32 dims: [2] }}
 output {{ name: "uncertainties" data_type: TYPE_FP32 dims: [3] }}
 dynamic_batching {{ }}
