@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types pytest demo constraints clean
+.PHONY: help up test lint types pytest fuzz demo constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ types: $(STAMP)
 pytest: $(STAMP)
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=term $(ARGS)
+
+fuzz: $(STAMP) ## 100,000 broken bodies against a gateway process (a few minutes)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about fifteen minutes; needs PyTorch)
 	$(BIN)/python -m demo.build
