@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUND_TRIP_S = 0.03
+ROUND_TRIP_S = 0.04
 """The longest one read may take; then it has failed."""
 
 WAIT_S = 0.045
@@ -124,4 +124,4 @@ class RedisCache:
         was_open = self._circuit.open
         self._circuit.failed(self._clock())
         if self._circuit.open and not was_open:
-            log.warning("the Redis cache is left alone for a while: %s", error or type(error).__name__)
+            log.warning("the Redis cache is left alone for a while: %s", str(error) or type(error).__name__)

@@ -69,7 +69,7 @@ class CatalogFeed:
             except FAILURES as error:
                 self.connected = False
                 if not self._complained:
-                    log.warning("the catalogue cannot be followed: %s", error or type(error).__name__)
+                    log.warning("the catalogue cannot be followed: %s", str(error) or type(error).__name__)
                 self._complained = True
                 await asyncio.sleep(RECONNECT_S)
 

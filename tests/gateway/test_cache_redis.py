@@ -103,12 +103,15 @@ async def test_redis_away_is_a_miss_and_then_left_alone(away: Redis) -> None:
     assert cache.dropped == 1
 
 
-async def test_a_hanging_redis_costs_less_than_fifty_milliseconds(hanging: Redis) -> None:
+async def test_a_hanging_redis_costs_less_than_fifty_milliseconds(
+    hanging: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
     cache = RedisCache(hanging, 60)
     assert WAIT_S < 0.05
     for _ in range(3):
         assert await cache.get("m", [KEY]) == [None]
     assert not cache.available
+    assert "left alone for a while: TimeoutError" in caplog.text
 
 
 async def test_many_waiters_of_one_failed_read_count_once(hanging: Redis) -> None:
