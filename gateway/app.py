@@ -10,7 +10,7 @@ from gateway.access.key_file import Scope
 from gateway.access.policy import make_access
 from gateway.config import Config
 from gateway.cors import setup_cors
-from gateway.handlers import documentation, health, models, predict
+from gateway.handlers import deployments, documentation, health, memory, models, predict
 from gateway.keys import ACCESS, SERVICES
 from gateway.middleware import MIDDLEWARES
 from gateway.server import Runner
@@ -35,9 +35,13 @@ ROUTES: tuple[tuple[str, str, Handle, Scope | None], ...] = (
     ("GET", "/models", models.models, Scope.READ),
     ("GET", "/models/{model}", models.model, Scope.READ),
     ("GET", "/models/{model}/versions/{version}", models.version, Scope.READ),
+    ("GET", "/models/{model}/deployments", deployments.deployments, Scope.READ),
     ("GET", "/model/info", models.info, Scope.READ),
     ("GET", "/model/versions", models.versions, Scope.READ),
     ("GET", "/model/performance", models.performance, Scope.READ),
+    ("POST", "/model/reload", deployments.reload, Scope.ADMIN),
+    ("GET", "/localizations/recent", memory.recent, Scope.READ),
+    ("POST", "/feedback", memory.tell_truth, Scope.PREDICT),
     ("GET", "/health", health.health, None),
     ("GET", "/health/detailed", health.detailed, Scope.READ),
     ("GET", "/ready", health.ready, None),

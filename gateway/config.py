@@ -42,6 +42,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_timeout_ms: the longest time a request may ask for.
     calls_in_flight: Triton calls under way at once for one version and row shape.
     signal_threads: threads for the signal front-end; 0 = one per core.
+    remember: `on` or `off`; off keeps no prediction anywhere: no recent localisations, no feedback.
+    remember_s: how long feedback may be given for a prediction.
+    remember_count: predictions remembered at most, by all gateways on one Redis; the oldest go first.
     drain_delay_s: after SIGTERM, go on accepting for this long while `/ready` says 503.
     drain_timeout_s: after that, requests under way may take this long to end.
     api_keys_file: API keys, made with `fixgate keys add`; not given: no keys are asked for (docs/access.md).
@@ -66,6 +69,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_timeout_ms: Milliseconds = 60_000
     calls_in_flight: Annotated[int, Meta(ge=1, le=64)] = 2
     signal_threads: Annotated[int, Meta(ge=0, le=256)] = 0
+    remember: Literal["on", "off"] = "on"
+    remember_s: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 86_400
+    remember_count: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
     drain_delay_s: Seconds = 0.0
     drain_timeout_s: Seconds = 30.0
     api_keys_file: Path | None = None

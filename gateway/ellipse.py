@@ -122,6 +122,11 @@ def r95(standard: Ellipse[T]) -> T:
     return _circle(standard, 0.95)
 
 
+def radius(standard: Ellipse[T], probability: float) -> T:
+    """Radius of the circle about the estimate that holds the source with `probability`, in (0, 1)."""
+    return _circle(standard, probability)
+
+
 def confidence(standard: Ellipse[T], radius_m: float) -> T:
     """Probability that the source lies within `radius_m` of the estimate."""
     ratio = standard.semi_minor_m / standard.semi_major_m

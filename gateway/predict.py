@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from contract.catalog import Catalog, ServedModel
 from gateway import routing
-from gateway.domain import BatchRequest, Fix, PredictRequest
+from gateway.domain import BatchRequest, Fix, PredictRequest, Recording
 from gateway.errors import DeadlineExceeded, FixgateError
 from gateway.locate import Found, Locator
 from gateway.pipeline import Canonical, Pipeline
@@ -40,6 +40,7 @@ class Predictor:
     Args:
         catalog: the newest catalogue, or None before there is one.
         default_model: what a request means that names no model.
+        remember: is handed every prediction with its recording; must not wait.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Predictor:
         locator: Locator,
         tally: Tally,
         default_model: str | None,
+        remember: Callable[[Prediction, Recording], None] = lambda *_: None,
     ) -> None:
         self._catalog = catalog
         self._locator = locator
         self._tally = tally
         self._default_model = default_model
+        self._remember = remember
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
 
     def model(self, name: str | None, pin: Pin | None) -> ServedModel:
@@ -172,6 +175,7 @@ class Predictor:
             sample_id=request.recording.sample_id,
         )
         self._tally.answered(prediction)
+        self._remember(prediction, request.recording)
         return prediction
 
 

@@ -13,16 +13,21 @@ from gateway.cache import FixCache
 from gateway.cache_memory import MemoryCache
 from gateway.cache_redis import RedisCache
 from gateway.catalog_feed import CatalogFeed
+from gateway.commands import Commands
 from gateway.config import Config
 from gateway.counters import Counters
-from gateway.domain import Fix
+from gateway.deployments import Deployments
+from gateway.domain import Fix, Recording
 from gateway.errors import FixgateError
+from gateway.feedback_metrics import FeedbackMetrics
 from gateway.locate import Locator
 from gateway.metrics import Metrics
 from gateway.predict import Predictor
 from gateway.prediction import Prediction
 from gateway.readiness import Readiness
+from gateway.recent import Recent
 from gateway.redis_client import connect
+from gateway.remembered import Remembered
 from gateway.triton import Triton
 from gateway.wire.limits import Limits
 
@@ -33,7 +38,10 @@ RESTART_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts that handlers use. `started_at` is Unix seconds."""
+    """The parts that handlers use. `started_at` is Unix seconds.
+
+    recent, remembered: None when no prediction is to be kept.
+    """
 
     config: Config
     limits: Limits
@@ -45,6 +53,11 @@ class Services:
     readiness: Readiness
     metrics: Metrics
     counters: Counters
+    commands: Commands
+    deployments: Deployments
+    recent: Recent | None
+    remembered: Remembered | None
+    feedback_metrics: FeedbackMetrics
     started_at: float
 
 
@@ -89,13 +102,23 @@ async def running(config: Config) -> AsyncIterator[Services]:
             threads=threads,
             calls_in_flight=config.calls_in_flight,
         )
+        side_redis = connect(config.redis_url, max_connections=16)
+        stack.push_async_callback(side_redis.aclose)
+        recent, remembered = None, None
+        if config.remember == "on":
+            spectrum = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="spectrum"))
+            recent = Recent(side_redis, spectrum)
+            remembered = Remembered(side_redis, seconds=config.remember_s, count=config.remember_count)
         predictor = Predictor(
             catalog=lambda: feed.current,
             locator=locator,
             tally=_Tallies(metrics, counters),
             default_model=config.default_model,
+            remember=_remember(recent, remembered),
         )
-        for work in (feed.follow, readiness.watch, shared_cache.write_behind):
+        keeping = [recent.measure, recent.writer.run] if recent else []
+        keeping += [remembered.writer.run] if remembered else []
+        for work in (feed.follow, readiness.watch, shared_cache.write_behind, *keeping):
             task = asyncio.create_task(_for_ever(work), name=work.__qualname__)
             stack.push_async_callback(_stop, task)
         services = Services(
@@ -109,10 +132,27 @@ async def running(config: Config) -> AsyncIterator[Services]:
             readiness=readiness,
             metrics=metrics,
             counters=counters,
+            commands=Commands(side_redis),
+            deployments=Deployments(side_redis),
+            recent=recent,
+            remembered=remembered,
+            feedback_metrics=FeedbackMetrics(metrics.registry),
             started_at=time.time(),
         )
         _add_gauges(services, memory, locator)
         yield services
+
+
+def _remember(
+    recent: Recent | None, remembered: Remembered | None
+) -> Callable[[Prediction, Recording], None]:
+    def remember(prediction: Prediction, recording: Recording) -> None:
+        if recent:
+            recent.put(prediction, recording)
+        if remembered:
+            remembered.put(prediction)
+
+    return remember
 
 
 def _add_gauges(services: Services, memory: MemoryCache[Fix], locator: Locator) -> None:
@@ -126,6 +166,16 @@ def _add_gauges(services: Services, memory: MemoryCache[Fix], locator: Locator) 
         ("rows_waiting", "Rows that wait for a call to Triton.", locator.waiting),
     ):
         services.metrics.gauge(f"fixgate_{name}", about, value)
+    if recent := services.recent:
+        services.metrics.gauge(
+            "fixgate_recent_dropped", "Recent localisations left out under pressure.", lambda: recent.dropped
+        )
+    if remembered := services.remembered:
+        services.metrics.gauge(
+            "fixgate_remembered_dropped",
+            "Predictions not remembered for feedback.",
+            lambda: remembered.writer.dropped,
+        )
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:

@@ -7,7 +7,7 @@ import orjson
 from aiohttp import web
 
 from contract.catalog import Catalog, ServedModel, ServedVersion
-from gateway import routing
+from gateway import feedback, routing
 from gateway.errors import Unavailable
 from gateway.handlers import request as read
 from gateway.keys import SERVICES
@@ -42,7 +42,10 @@ async def version(request: web.Request) -> web.Response:
     """One version."""
     served = _model(request.app[SERVICES], request.match_info["model"])
     chosen = routing.pinned(served, read.version_number(request.match_info["version"]))
-    return _json(version_document(served, chosen, time.time()))
+    document = version_document(served, chosen, time.time())
+    if told := await _feedback(request.app[SERVICES], served.name, chosen.version):
+        document["feedback"] = told
+    return _json(document)
 
 
 async def info(request: web.Request) -> web.Response:
@@ -87,6 +90,16 @@ async def versions(request: web.Request) -> web.Response:
             "versions": [version_document(served, one, now) for one in served.versions],
         }
     )
+
+
+async def _feedback(services: Services, model: str, version: int) -> dict[str, Any] | None:
+    """What truths say of a version; None without any, or while Redis is away."""
+    if services.remembered is None:
+        return None
+    try:
+        return feedback.summary(await services.remembered.sums(model, version))
+    except Unavailable:
+        return None
 
 
 def _catalog(services: Services) -> Catalog:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.openapi import answers, bodies, parameters, problems, served
+from gateway.openapi import answers, bodies, kept, parameters, problems, served
 from gateway.openapi.operation import SECURITY
 from gateway.openapi.paths import OPERATIONS, TAGS
 from gateway.openapi.schema import Schema
@@ -24,7 +24,13 @@ _BESIDE: dict[str, Schema] = {
     "Text": {"type": "string"},
     "Document": {"type": "object", "description": "An OpenAPI 3.1 document."},
 }
-SCHEMAS: dict[str, Schema] = {**bodies.SCHEMAS, **answers.SCHEMAS, **served.SCHEMAS, **_BESIDE}
+SCHEMAS: dict[str, Schema] = {
+    **bodies.SCHEMAS,
+    **answers.SCHEMAS,
+    **served.SCHEMAS,
+    **kept.SCHEMAS,
+    **_BESIDE,
+}
 
 
 @cache

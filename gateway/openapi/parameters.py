@@ -31,6 +31,7 @@ IN_QUERY: dict[str, Schema] = {
     **RAW,
     **OPTIONS,
     "continue_on_error": CONTINUE_ON_ERROR,
+    "limit": integer("How many at most.", minimum=1, maximum=1000),
 }
 PREDICT_QUERY = (*RAW, *OPTIONS)
 BATCH_QUERY = (*OPTIONS, "continue_on_error")

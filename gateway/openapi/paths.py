@@ -1,7 +1,7 @@
 """Every path and method that the gateway answers: one entry each. app.py's ROUTES has the same ones."""
 
 from gateway.access.key_file import Scope
-from gateway.openapi import bodies, examples, parameters
+from gateway.openapi import bodies, examples, kept, parameters
 from gateway.openapi.operation import Answer, Operation, answer, content
 from gateway.wire.geojson import MEDIA_TYPE as GEOJSON
 from gateway.wire.problem import MEDIA_TYPE as PROBLEM
@@ -128,6 +128,48 @@ OPERATIONS: tuple[Operation, ...] = (
         Scope.READ,
         answers={200: answer("Latencies, rates, counts.", "ModelPerformance", examples.performance())},
         problems=(503,),
+    ),
+    Operation(
+        "POST",
+        "/model/reload",
+        "Look at the registry now",
+        MODELS,
+        Scope.ADMIN,
+        answers={200: answer("Done.", "Reloaded")},
+        problems=(400, 408, 409, 413, 415, 503),
+        description="Sync loads what the registry says and answers when it is served.",
+        takes=(parameters.reference("header", "X-Request-Timeout-Ms"),),
+        body=kept.BODIES["Reload"],
+    ),
+    Operation(
+        "GET",
+        "/models/{model}/deployments",
+        "What sync did to a model",
+        MODELS,
+        Scope.READ,
+        answers={200: answer("The journal's newest entries.", "Deployments")},
+        problems=(400, 404, 503),
+        takes=(parameters.reference("query", "limit"),),
+    ),
+    Operation(
+        "GET",
+        "/localizations/recent",
+        "The newest localisations",
+        PREDICT,
+        Scope.READ,
+        answers={200: answer("Predictions whose frequency and SNR are known.", "Localizations")},
+        problems=(400, 503),
+        takes=(parameters.reference("query", "limit"),),
+    ),
+    Operation(
+        "POST",
+        "/feedback",
+        "Tell where the source of a prediction really was",
+        PREDICT,
+        Scope.PREDICT,
+        answers={200: answer("How far off it was.", "FeedbackAnswer")},
+        problems=(400, 404, 408, 409, 413, 415, 503),
+        body=kept.BODIES["Truth"],
     ),
     Operation(
         "GET",

@@ -48,7 +48,8 @@ VERSION_FIELDS: dict[str, Schema] = {
     "metrics": mapping(_METRIC, "Metrics of that run."),
     "latency_ms": mapping(_MILLISECONDS, "Time of one call by batch size, measured before publishing."),
 }
-_OPTIONAL = ("stage", "mlflow_run_id", "mlflow_run_url", "metrics", "latency_ms")
+VERSION_FIELDS["feedback"] = ref("Feedback")
+_OPTIONAL = ("feedback", "stage", "mlflow_run_id", "mlflow_run_url", "metrics", "latency_ms")
 
 MODEL = record(
     "One model.",

@@ -1,0 +1,123 @@
+"""Predictions remembered for a while in Redis, so that the truth about them can be told later.
+
+One key per prediction, expiring; an index by time bounds their number. The truths' sums per version do not
+expire: they are a few numbers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway import feedback
+from gateway.errors import Conflict, NotFound, Unavailable
+from gateway.feedback import Kept, kept
+from gateway.prediction import Prediction
+from gateway.redis_client import FAILURES
+from gateway.write_behind import WriteBehind
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+INDEX = "fixgate:predictions"
+PENDING = 4096
+CALL_S = 2.0
+
+_KEEP = """
+local ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+for i = 3, #ARGV, 3 do
+  redis.call('SET', 'fixgate:prediction:' .. ARGV[i], ARGV[i + 2], 'EX', ttl)
+  redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i])
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', tonumber(ARGV[#ARGV - 1]) - ttl)
+local over = redis.call('ZCARD', KEYS[1]) - limit
+if over > 0 then
+  local popped = redis.call('ZPOPMIN', KEYS[1], over)
+  for i = 1, #popped, 2 do redis.call('DEL', 'fixgate:prediction:' .. popped[i]) end
+end
+redis.call('EXPIRE', KEYS[1], ttl)
+"""
+_TELL = """
+if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) == false then return false end
+for i = 2, #ARGV, 2 do redis.call('HINCRBYFLOAT', KEYS[2], ARGV[i], ARGV[i + 1]) end
+return redis.call('HGETALL', KEYS[2])
+"""
+
+
+class Remembered:
+    """Keeps predictions, takes truths, tells what the truths say."""
+
+    def __init__(self, redis: "Redis", *, seconds: int, count: int) -> None:
+        self._redis = redis
+        self._seconds = seconds
+        self._count = count
+        self.writer = WriteBehind[Kept]("predictions for feedback", self._write, bound=PENDING)
+
+    def put(self, prediction: Prediction) -> None:
+        """Hand over a prediction; never waits."""
+        self.writer.put(kept(prediction))
+
+    async def find(self, prediction_id: str) -> Kept:
+        """The prediction of that id, also one that is not written yet.
+
+        Raises:
+            NotFound: never made, expired, or crowded out.
+            Unavailable: Redis does not answer.
+        """
+        for one in self.writer.pending:
+            if one.id == prediction_id:
+                return one
+        document = await self._call(self._redis.get(_key(prediction_id)))
+        try:
+            return msgspec.json.decode(document or b"", type=Kept)
+        except msgspec.DecodeError:
+            raise NotFound(
+                f'no prediction "{prediction_id}" is remembered: unknown, older than {self._seconds:,} s, or '
+                f"not among the newest {self._count:,}"
+            ) from None
+
+    async def tell(self, one: Kept, outcome: feedback.Outcome) -> dict[str, float]:
+        """Add a truth's outcome to its version's sums, which are answered; once per prediction.
+
+        Raises:
+            Conflict: the truth about this prediction was told before.
+            Unavailable: Redis does not answer.
+        """
+        added = [part for pair in feedback.increments(outcome).items() for part in map(str, pair)]
+        names = (f"fixgate:truth:{one.id}", _sums(one.model, one.version))
+        answer = await self._call(self._redis.eval(_TELL, 2, *names, str(self._seconds + 60), *added))
+        if answer is None:
+            raise Conflict(f'the truth about prediction "{one.id}" was told before')
+        return _numbers(dict(zip(answer[::2], answer[1::2], strict=True)))
+
+    async def sums(self, model: str, version: int) -> dict[str, float]:
+        """A version's sums; empty without truths.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        return _numbers(await self._call(self._redis.hgetall(_sums(model, version))))
+
+    async def _write(self, batch: Sequence[Kept]) -> None:
+        parts = [part for one in batch for part in (one.id, str(one.at), msgspec.json.encode(one))]
+        await self._redis.eval(_KEEP, 1, INDEX, str(self._seconds), str(self._count), *parts)
+
+    async def _call(self, call: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(CALL_S):
+                return await call
+        except FAILURES as error:
+            raise Unavailable("predictions are remembered in Redis, which does not answer") from error
+
+
+def _key(prediction_id: str) -> str:
+    return f"fixgate:prediction:{prediction_id}"
+
+
+def _sums(model: str, version: int) -> str:
+    return f"fixgate:feedback:{model}:{version}"
+
+
+def _numbers(raw: Mapping[bytes, bytes]) -> dict[str, float]:
+    return {name.decode(): float(value) for name, value in raw.items()}
