@@ -17,10 +17,11 @@ from cli.predict import predict
 from cli.register import register
 from cli.status import status
 from cli.sync import sync
+from cli.tune import tune
 from cli.up import up
 
 # One function per subcommand; its name is the subcommand's, its docstring the help text.
-COMMANDS = (up, register, predict, evaluate, status, gateway, sync, plan, promote, rollback, history)
+COMMANDS = (up, register, predict, evaluate, status, gateway, sync, plan, promote, rollback, history, tune)
 
 EXTRAS = {
     "evaluate": ("matplotlib",),

@@ -16,6 +16,7 @@ from sync.settings import Settings
 NAME = "config.pbtxt"
 OWNER_KEY = "fixgate"
 OWNER_VALUE = "managed by fixgate sync"
+TRIAL_VALUE = "a trial of fixgate tune"
 
 ONNX_TO_TRITON = {
     "tensor(bool)": "BOOL",
@@ -85,6 +86,15 @@ def with_settings(config: ServingConfig, settings: Settings) -> ServingConfig:
     message.max_batch_size = settings.max_batch_size
     del message.instance_group[:]
     _run_with(message, settings)
+    return parse(_text(message))
+
+
+def trial(config: ServingConfig, name: str, settings: Settings) -> ServingConfig:
+    """The config of a copy of a model under another name, version 1, that sync does not take for its own."""
+    message = _message(with_settings(config, settings).text)
+    message.name = name
+    message.version_policy.specific.versions[:] = [1]
+    message.parameters[OWNER_KEY].string_value = TRIAL_VALUE
     return parse(_text(message))
 
 

@@ -18,6 +18,9 @@ from sync.errors import Misconfigured, RepositoryUnavailable
 from sync.pbtxt import ServingConfig
 from sync.record import Record
 
+TRIAL_PREFIX = "fixgate-tune-"
+"""Beginning of the names of models that `fixgate tune` tries out; nobody's business but its own."""
+
 VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 OURS = "fixgate-"
@@ -93,7 +96,7 @@ class Repository:
                 model = self._observe_model(entry)
                 if model is not None:
                     models[entry.name] = model
-                elif entry.name != "README.md":
+                elif entry.name != "README.md" and not entry.name.startswith(TRIAL_PREFIX):
                     foreign.append(entry.name)
         except OSError as error:
             raise RepositoryUnavailable(f"model repository: {error}") from error
