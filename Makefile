@@ -35,10 +35,11 @@ demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about
 	$(BIN)/python -m demo.build
 
 constraints: ## pin the newest versions that pyproject.toml allows (needs uv)
-	sed '/"torch==/d' pyproject.toml > /tmp/fixgate-constraints.toml
+	mkdir -p build && sed '/"torch==/d' pyproject.toml > build/pyproject.toml
 	echo '# Written by `make constraints`: what `make up` and `make test` install, so that a new release cannot break them.' > constraints.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
-	  --extra test --extra demo --extra stack /tmp/fixgate-constraints.toml >> constraints.txt
+	  --extra test --extra demo --extra stack build/pyproject.toml | \
+	  sed -e "s/ ; python_full_version < '3.13' and sys_platform == 'linux'$$//" >> constraints.txt
 
 clean: ## remove the environment and all state
 	rm -rf $(VENV) .fixgate .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov
