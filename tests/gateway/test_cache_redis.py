@@ -136,6 +136,7 @@ async def test_redis_is_used_again_when_it_is_back(client: Redis) -> None:
 async def test_a_full_redis_drops_writes_and_goes_on_reading(client: Redis) -> None:
     cache = RedisCache(client, 60)
     await written(cache, {KEY: b"value"})
+    before = await client.config_get("maxmemory*")
     await client.config_set("maxmemory-policy", "noeviction")
     await client.config_set("maxmemory", "1")
     try:
@@ -144,7 +145,8 @@ async def test_a_full_redis_drops_writes_and_goes_on_reading(client: Redis) -> N
         assert cache.dropped == 3
         assert await cache.get("m", [KEY]) == [b"value"]
     finally:
-        await client.config_set("maxmemory", "0")
+        for name in ("maxmemory", "maxmemory-policy"):
+            await client.config_set(name, str(before[name]))
 
 
 async def test_a_writer_that_is_behind_drops(away: Redis) -> None:
