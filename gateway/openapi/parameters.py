@@ -16,7 +16,10 @@ IN_PATH: dict[str, Schema] = {
 IN_HEADER: dict[str, Schema] = {
     "X-Model-Version": string("Pins a version by number or alias; must agree with a path that pins one."),
     "X-Request-Timeout-Ms": integer(
-        "Time for this request; 504 when it is over.", unit="ms", minimum=1, maximum=60_000
+        "Time for this request; 504 when it is over. The operator may have set another limit.",
+        unit="ms",
+        minimum=1,
+        maximum=60_000,
     ),
     "X-Request-Id": string(
         "Comes back in the answer and stands in the log; another one is made when it does not match.",

@@ -6,6 +6,7 @@ problem document, or when the gateway's memory grew.
 
 import argparse
 import asyncio
+import itertools
 import platform
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import msgspec
 from contract.model import IqInput
 from stack import process
 from tests import launch
-from tests.fuzz.run import HANG_S, send
+from tests.fuzz.run import HANG_S, Outcome, send
 from tests.gateway import stand
 from tests.gateway.gateway_process import gateway_part
 from tests.gateway.wire.mutation import seeds
@@ -28,6 +29,7 @@ MODEL = "fuzz"
 WARM_UP = 5_000
 """Bodies before memory is first measured: caches and allocators fill up."""
 GROWTH_MIB = 32.0
+PARTS = 5
 
 
 def main() -> int:
@@ -66,22 +68,25 @@ def _fuzz(home: Path, redis_url: str, triton_grpc: str, bodies: int, seed: int) 
     try:
         process.wait_until_ready(part, gateway, log)
         forms, numbers = seeds(receivers=2), iter(range(bodies + WARM_UP))
-        asyncio.run(send(part.address, forms, iter([next(numbers) for _ in range(WARM_UP)]), seed))
-        before, started = _rss_mib(gateway.pid), time.monotonic()
-        outcome = asyncio.run(send(part.address, forms, numbers, seed))
-        took, after = time.monotonic() - started, _rss_mib(gateway.pid)
+        asyncio.run(send(part.address, forms, itertools.islice(numbers, WARM_UP), seed, Outcome()))
+        memory, started, outcome = [_rss_mib(gateway.pid)], time.monotonic(), Outcome()
+        for _ in range(PARTS):
+            some = itertools.islice(numbers, -(-bodies // PARTS))
+            asyncio.run(send(part.address, forms, some, seed, outcome))
+            memory.append(_rss_mib(gateway.pid))
+        took = time.monotonic() - started
         if gateway.poll() is not None:
             outcome.faults.append("the gateway ended")
     finally:
         process.stop(gateway, part.stop_timeout_s)
-    if after - before > GROWTH_MIB:
-        outcome.faults.append(f"memory grew by {after - before:.0f} MiB, more than {GROWTH_MIB:.0f}")
+    if (grown := memory[-1] - memory[0]) > GROWTH_MIB:
+        outcome.faults.append(f"memory grew by {grown:.0f} MiB, more than {GROWTH_MIB:.0f}")
     print(
         f"Python {platform.python_version()}, seed {seed}: {outcome.forms.total():,} bodies in {took:.0f} s"
     )
     print("by form:", _listed(outcome.forms))
     print("by status:", _listed(outcome.statuses))
-    print(f"gateway's memory: {before:.1f} MiB before, {after:.1f} MiB after")
+    print("gateway's memory in MiB, before and after each part:", ", ".join(f"{one:.1f}" for one in memory))
     print(f"5xx, unanswered for {HANG_S:.0f} s, not a problem document: {len(outcome.faults)}")
     print(*outcome.faults[:20], sep="\n")
     return 1 if outcome.faults else 0

