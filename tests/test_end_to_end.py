@@ -43,7 +43,7 @@ def gateway(parts: Parts) -> Iterator[str]:
         assert "catalogue" in problem["detail"]
         _register(parts, "champion")
         with sync_plane(parts, {"FIXGATE_MODELS": NAME, "FIXGATE_DEFAULT_MODEL": NAME}):
-            _wait_until_ready(url)
+            wait_until_ready(url)
             yield url
 
 
@@ -103,10 +103,11 @@ def _register(parts: Parts, alias: str) -> None:
     )
 
 
-def _wait_until_ready(url: str) -> None:
+def wait_until_ready(url: str, path: str = "/ready") -> None:
+    """Until a GET of `path` is answered with 200."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        status, answer = _get(url, "/ready")
+        status, answer = _get(url, path)
         if status == 200:
             return
         if time.monotonic() > deadline:
