@@ -4,33 +4,49 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from contract import environment
 from sync import config as configuration
 from sync.errors import Misconfigured
 
+if TYPE_CHECKING:
+    from sync.watch import Watch
 
-def main(*, once: bool = False) -> int:
+
+def main(
+    *,
+    once: bool = False,
+    options: Mapping[str, str] | None = None,
+    on_watch: Callable[["Watch"], None] | None = None,
+) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP asks for a pass now. With `once`, until nothing is left to do.
+
+    Args:
+        options: variables that come before the environment's.
+        on_watch: called with the loop before it begins, to follow it.
 
     Status 0: well; 1: with `once`, something is refused or does not answer; 2: an option is wrong.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     try:
-        config = configuration.from_env()
+        config = configuration.from_env({**os.environ, **(options or {})})
         for name in environment.unknown(os.environ):
             logging.getLogger("sync").warning("%s is no option of fixgate: ignored", name)
-        return _run(config, once=once)
+        return _run(config, once=once, on_watch=on_watch)
     except Misconfigured as error:
         sys.stderr.write(f"fixgate sync: {error}\n")
         return 2
 
 
-def _run(config: configuration.Config, *, once: bool) -> int:
+def _run(config: configuration.Config, *, once: bool, on_watch: Callable[["Watch"], None] | None) -> int:
     # Imported late, so that a wrong option is reported at once: mlflow takes seconds.
     from sync.service import Service  # noqa: PLC0415
 
     service = Service(config)
+    if on_watch is not None:
+        service.on_watch = on_watch
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.bell.stop())
     signal.signal(signal.SIGHUP, lambda *_: service.bell.ring())

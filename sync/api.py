@@ -60,7 +60,7 @@ async def status(request: web.Request) -> web.Response:
             watch.last_success,
             watch.reconciler.feed.last,
             work.quarantine.refusals,
-            dict(work.downloads),
+            work.downloads,
         )
     )
 

@@ -1,6 +1,7 @@
 """The running service: the lock, the port, the loop of passes."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sync.api import make_app
@@ -23,16 +24,14 @@ class Service:
 
     config: Config
     bell: Bell = field(default_factory=Bell)
+    on_watch: Callable[[Watch], None] = lambda _watch: None
 
     def run(self, *, once: bool = False) -> int:
         """Run until stopped (with `once`, until nothing is left to do); the process's exit status."""
         parts = assemble(self.config, self.bell)
         watch = parts.watch
-        server = Server(make_app(watch), self.config.sync_host, self.config.sync_port)
-        try:
-            server.start()
-        except OSError as error:
-            raise Misconfigured(f"FIXGATE_SYNC_PORT: {self.config.sync_port}: {error.strerror}") from error
+        server = None if once else self._listen(watch)
+        self.on_watch(watch)
         lock = Lock(self.config.model_repository, self.config.staging_folder)
         try:
             if self._start(watch, lock, once=once):
@@ -42,10 +41,19 @@ class Service:
         finally:
             parts.inbox.stop()
             watch.reconciler.work.jobs.close()
-            server.stop()
+            if server is not None:
+                server.stop()
             watch.reconciler.feed.close()
             lock.release()
         return 0 if not once or _well(watch) else 1
+
+    def _listen(self, watch: Watch) -> Server:
+        server = Server(make_app(watch), self.config.sync_host, self.config.sync_port)
+        try:
+            server.start()
+        except OSError as error:
+            raise Misconfigured(f"FIXGATE_SYNC_PORT: {self.config.sync_port}: {error.strerror}") from error
+        return server
 
     def _start(self, watch: Watch, lock: Lock, *, once: bool) -> bool:
         """Wait for the lock and a writable repository; False when stopped or, once, when not had."""

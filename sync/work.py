@@ -1,10 +1,13 @@
 """Carry out a plan's actions: in threads what takes long, and journal what comes of it."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from contract.deployment import Deployment, Event
 from sync import settings
@@ -45,9 +48,14 @@ class Work:
     jobs: Jobs
     progress: Progress
     on_refusal: Callable[[str, Fault], None]
-    downloads: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    _downloads: dict[Key, tuple[Path, int]] = field(default_factory=dict)
     _begun: dict[Key, Begun] = field(default_factory=dict)
     _tuning: dict[str, tuple[settings.Settings, float]] = field(default_factory=dict)
+
+    @property
+    def downloads(self) -> dict[Key, tuple[int, int]]:
+        """Bytes that have come, and bytes in all, of each version that is being downloaded."""
+        return {key: (_size(folder), total) for key, (folder, total) in self._downloads.copy().items()}
 
     def act(self, actions: tuple[Action, ...], seen: Observation) -> None:
         """Carry out the actions, or start to."""
@@ -103,7 +111,7 @@ class Work:
             Limits(self.config.preflight_timeout_s, self.config.preflight_memory_mb),
         )
         folder = self.publisher.repository.new_folder("stage")
-        work = partial(stage, self.source, order, folder, partial(self._note_download, key))
+        work = partial(stage, self.source, order, folder, partial(self._note_download, key, folder))
         if key not in self.progress.resting:
             self._begun[key] = Begun(wanted, seen.now)
         self.jobs.start(key, work, publishes=False)
@@ -151,7 +159,7 @@ class Work:
     def _settle_version(self, ended: Finished, now: float) -> None:
         key, error = ended.key, ended.error
         begun = self._begun[key]
-        self.downloads.pop(key, None)
+        self._downloads.pop(key, None)
         if error is None:
             self.progress.resting.pop(key, None)
             if isinstance(ended.result, Staged):
@@ -272,8 +280,21 @@ class Work:
         model = self.publisher.repository.observe().models.get(key[0])
         return model.versions.get(key[1]) if model else None
 
-    def _note_download(self, key: Key, done: int, total: int) -> None:
-        self.downloads[key] = (done, total)
+    def _note_download(self, key: Key, folder: Path, done: int, total: int) -> None:
+        if done < total:
+            self._downloads[key] = (folder, total)
+        else:
+            self._downloads.pop(key, None)
+
+
+def _size(folder: Path) -> int:
+    """Bytes in a folder that something is being written to."""
+    size = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += (Path(path) / name).stat().st_size
+    return size
 
 
 def rejected(quarantine: Quarantine, faults: Mapping[Key, Refused]) -> dict[Key, str]:
