@@ -56,6 +56,7 @@ SYNC = frozenset(
         "FIXGATE_TRITON_HTTP",
         "FIXGATE_UNALIAS_S",
         "FIXGATE_UNREADY_S",
+        "FIXGATE_VERSIONS_S",
         "FIXGATE_WEBHOOK_SECRET",
     }
 )

@@ -49,7 +49,7 @@ def _run(config: configuration.Config, *, once: bool, on_watch: Callable[["Watch
         service.on_watch = on_watch
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.bell.stop())
-    signal.signal(signal.SIGHUP, lambda *_: service.bell.ring())
+    signal.signal(signal.SIGHUP, lambda *_: service.bell.ring())  # until there is a loop to wake
     return service.run(once=once)
 
 

@@ -78,7 +78,7 @@ async def mlflow_event(request: web.Request) -> web.Response:
     wanted = webhooks.concerns_us(body)
     watch.metrics.webhook("taken" if wanted else "our own")
     if wanted:
-        watch.bell.ring()
+        watch.look_again()
     return _json({"looking": wanted}, status=202)
 
 

@@ -34,7 +34,7 @@ class Parts:
 def assemble(config: Config, bell: Bell) -> Parts:
     """Every part, wired: nothing is read or written yet but sync's home."""
     os.makedirs(config.home, exist_ok=True)
-    registry = Registry(config.mlflow_uri)
+    registry = Registry(config.mlflow_uri, config.versions_s)
     repository = Repository(config.model_repository, config.staging_folder)
     tritons = tuple(Triton(address) for address in config.triton_http)
     feed = Feed(config.redis_url, config.home / "catalog.json", config.default_model)

@@ -37,6 +37,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ("*",)
     default_model: str | None = None
     poll_s: Positive = 0.5
+    versions_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     keep: Annotated[int, msgspec.Meta(ge=0, le=100)] = 1
     max_batch_size: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
     instances: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1

@@ -31,6 +31,7 @@ class Registry(Protocol):
     """What commands read and change."""
 
     def models(self) -> list[RegisteredModel]: ...
+    def refresh(self) -> None: ...
     def set_alias(self, model: str, alias: str, number: int) -> None: ...
     def tag_model(self, model: str, key: str, value: str | None) -> None: ...
 
@@ -108,6 +109,8 @@ class Desk:
         """Decide once: a command that comes again after a kill must not roll back twice."""
         if command.id in self.decided and command.model is not None:
             return MoveChampion(command.model, self.decided[command.id])
+        if command.action == "reload":
+            self.registry.refresh()
         registered = {} if command.action == "reload" else {one.name: one for one in self.registry.models()}
         refused = {(one.model, one.version): one for one in self.quarantine.refusals}
         served = dict(served_models(self.catalog()))

@@ -2,7 +2,9 @@
 besides registering.py). Its own variables for credentials, TLS, timeouts and retries pass through."""
 
 import logging
+import math
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,16 +34,26 @@ MODELS_PER_PAGE = 1000
 VERSIONS_PER_PAGE = 10_000
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 
+Versions = Mapping[str, Mapping[int, RegisteredVersion]]
+
 Progress = Callable[[int, int], None]
 """Called with bytes so far and bytes in all."""
 
 
 class Registry:
-    """One MLflow server's registry."""
+    """One MLflow server's registry.
 
-    def __init__(self, uri: str) -> None:
+    Versions cost far more to list than models do, so they are listed again only when a model has changed
+    (an alias, a new version, a stage), when something was written or announced, and every `versions_s`.
+    """
+
+    def __init__(self, uri: str, versions_s: float = 0.0) -> None:
         mlflow.set_tracking_uri(uri)
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self._versions_s = versions_s
+        self._versions: Versions = {}
+        self._listed = -math.inf
+        self._mark: object = None
 
     def models(self) -> list[RegisteredModel]:
         """Everything registered, in as many calls as there are pages.
@@ -50,20 +62,36 @@ class Registry:
             RegistryUnavailable: no answer, or an error of the server's.
         """
         with _translated("reading the registry"):
-            versions: dict[str, dict[int, RegisteredVersion]] = defaultdict(dict)
-            for version in _pages(self._client.search_model_versions, VERSIONS_PER_PAGE):
-                one = _version(version)
-                versions[one.model][one.number] = one
+            models = [
+                model
+                for model in _pages(self._client.search_registered_models, MODELS_PER_PAGE)
+                if PROMPT_TAG not in model.tags
+            ]
+            mark = [_mark(model) for model in models]
+            if mark != self._mark or time.monotonic() - self._listed >= self._versions_s:
+                self._listed = time.monotonic()
+                self._versions = self._list_versions()
+                self._mark = mark
             return [
                 RegisteredModel(
                     name=model.name,
                     aliases={alias: int(number) for alias, number in model.aliases.items()},
                     tags=dict(model.tags),
-                    versions=versions.get(model.name, {}),
+                    versions=self._versions.get(model.name, {}),
                 )
-                for model in _pages(self._client.search_registered_models, MODELS_PER_PAGE)
-                if PROMPT_TAG not in model.tags
+                for model in models
             ]
+
+    def refresh(self) -> None:
+        """List the versions at the next look, whatever the models look like."""
+        self._listed = -math.inf
+
+    def _list_versions(self) -> Versions:
+        versions: dict[str, dict[int, RegisteredVersion]] = defaultdict(dict)
+        for version in _pages(self._client.search_model_versions, VERSIONS_PER_PAGE):
+            one = _version(version)
+            versions[one.model][one.number] = one
+        return versions
 
     def download(self, version: RegisteredVersion, folder: Path, progress: Progress) -> None:
         """Copy all files of a version into `folder`, piece by piece, and check that they are whole.
@@ -99,6 +127,7 @@ class Registry:
 
     def tag_version(self, model: str, number: int, tags: Mapping[str, str | None]) -> None:
         """Set tags of a version; None deletes one."""
+        self.refresh()
         with _translated(f"writing tags of {model} version {number}"):
             for key, value in tags.items():
                 if value is None:
@@ -136,6 +165,12 @@ def _pages(search: Callable[..., Any], size: int) -> Iterator[Any]:
         token = page.token
         if not token:
             return
+
+
+def _mark(model: Any) -> object:
+    """What changes when a model's versions, their stages or its aliases do."""
+    latest = sorted((one.version, one.current_stage) for one in model.latest_versions or ())
+    return model.name, model.creation_timestamp, model.last_updated_timestamp, dict(model.aliases), latest
 
 
 def _version(version: Any) -> RegisteredVersion:

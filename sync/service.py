@@ -1,6 +1,7 @@
 """The running service: the lock, the port, the loop of passes."""
 
 import logging
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -30,6 +31,7 @@ class Service:
         """Run until stopped (with `once`, until nothing is left to do); the process's exit status."""
         parts = assemble(self.config, self.bell)
         watch = parts.watch
+        signal.signal(signal.SIGHUP, lambda *_: watch.look_again())
         server = None if once else self._listen(watch)
         self.on_watch(watch)
         lock = Lock(self.config.model_repository, self.config.staging_folder)

@@ -76,6 +76,11 @@ class Watch:
             took = time.monotonic() - started
             self.bell.wait(max(self.poll_s - took, took * LEAST_PAUSE_PER_PASS))
 
+    def look_again(self) -> None:
+        """Something has changed, or someone says so: a pass now, with a look at everything."""
+        self.reconciler.registry.refresh()
+        self.bell.ring()
+
     def step(self) -> Report | None:
         """One pass; None when it could not be finished."""
         self.before_pass()

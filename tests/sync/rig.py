@@ -67,6 +67,7 @@ class Rig:
             sync_port=0,
             models=(self.name,),
             poll_s=0.05,
+            versions_s=0.0,
             max_batch_size=4,
             threads=1,
             drain_s=0.0,

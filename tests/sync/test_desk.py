@@ -29,11 +29,15 @@ class FakeRegistry:
         self.tags: dict[str, str | None] = {}
         self.moves: list[int] = []
         self.up = True
+        self.refreshed = False
 
     def models(self) -> list[RegisteredModel]:
         if not self.up:
             raise RegistryUnavailable("MLflow is down")
         return [self.model]
+
+    def refresh(self) -> None:
+        self.refreshed = True
 
     def set_alias(self, _model: str, _alias: str, number: int, /) -> None:
         self.moves.append(number)
@@ -155,6 +159,7 @@ def test_a_registry_that_is_down_is_the_answer(office: Office) -> None:
 def test_a_reload_is_answered_when_nothing_is_under_way_any_more(office: Office) -> None:
     office.send("reload")
     office.desk.before_pass()
+    assert office.registry.refreshed
     office.passed(idle=False)
     assert office.inbox.replies == []
     office.passed(idle=True)

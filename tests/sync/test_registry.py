@@ -89,6 +89,31 @@ def test_reading_takes_as_many_calls_as_there_are_pages(
     assert len({model.name for model in models}) == len(models)
 
 
+def test_versions_are_listed_again_only_when_something_may_have_changed(
+    client: MlflowClient, proxy: Proxy, tmp_path: Path
+) -> None:
+    made = version(client, log(client, tmp_path, {"a": b"1"}))
+    one = Registry(proxy.uri, versions_s=3600)
+
+    def listed() -> bool:
+        proxy.requests.clear()
+        one.models()
+        return any("model-versions" in path for path in proxy.requests)
+
+    assert listed()
+    assert not listed()
+    client.set_registered_model_alias(made.model, "champion", "1")
+    assert listed()
+    client.create_model_version(made.model, made.source, made.run_id)
+    assert listed()
+    assert not listed()
+    one.tag_version(made.model, 1, {"fixgate.status": "ready"})
+    assert listed()
+    one.refresh()
+    assert listed()
+    assert not listed()
+
+
 FILES = {"model.onnx": b"x" * 3000, "weights/part-1.bin": b"y" * 10, "MLmodel": b"flavors: {}"}
 
 
