@@ -119,11 +119,14 @@ class Feed:
 
     def _write_file(self, catalog: Catalog) -> None:
         temporary = self._path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(catalogs.dump(catalog))
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, self._path)
+        try:
+            with temporary.open("wb") as file:
+                file.write(catalogs.dump(catalog))
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(temporary, self._path)
+        except OSError as error:
+            log.warning("catalogue revision %d is in Redis only: %s", catalog.revision, error)
 
 
 SCHEMA = f"{catalogs.MAJOR}.{catalogs.MINOR}"

@@ -30,10 +30,14 @@ class Journal:
     def append(self, entry: Deployment) -> None:
         """Write an entry and see it on disk."""
         line = msgspec.json.encode(entry) + b"\n"
-        with self._lock, self._path.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._lock, self._path.open("ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            # A full disk must not keep anything from being served.
+            log.warning("not in the journal (%s): %s", error, line.decode())
         self._copy(entry)
 
 

@@ -1,5 +1,6 @@
 """Refused versions, by identity, in a file in sync's home: not tried again until the version changes."""
 
+import logging
 import os
 from pathlib import Path
 from typing import cast
@@ -8,6 +9,8 @@ import msgspec
 
 from sync.errors import Fault
 from sync.plan import Key
+
+log = logging.getLogger(__name__)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -67,5 +70,8 @@ class Quarantine:
 
     def _save(self) -> None:
         temporary = self._path.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.encode(list(self.refusals)))
-        os.rename(temporary, self._path)
+        try:
+            temporary.write_bytes(msgspec.json.encode(list(self.refusals)))
+            os.rename(temporary, self._path)
+        except OSError as error:
+            log.warning("refusals will not be known after a restart: %s", error)

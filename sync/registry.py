@@ -2,9 +2,7 @@
 besides registering.py). Its own variables for credentials, TLS, timeouts and retries pass through."""
 
 import logging
-import math
 import os
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from requests.exceptions import RequestException
 
 from sync.desired import RegisteredModel, RegisteredVersion
 from sync.errors import Refused, RegistryUnavailable
+from sync.listing import Listing, Versions
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
@@ -34,26 +33,17 @@ MODELS_PER_PAGE = 1000
 VERSIONS_PER_PAGE = 10_000
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 
-Versions = Mapping[str, Mapping[int, RegisteredVersion]]
-
 Progress = Callable[[int, int], None]
 """Called with bytes so far and bytes in all."""
 
 
 class Registry:
-    """One MLflow server's registry.
-
-    Versions cost far more to list than models do, so they are listed again only when a model has changed
-    (an alias, a new version, a stage), when something was written or announced, and every `versions_s`.
-    """
+    """One MLflow server's registry; its versions are listed again every `versions_s` (see listing.py)."""
 
     def __init__(self, uri: str, versions_s: float = 0.0) -> None:
         mlflow.set_tracking_uri(uri)
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        self._versions_s = versions_s
-        self._versions: Versions = {}
-        self._listed = -math.inf
-        self._mark: object = None
+        self._listing = Listing(self._list_versions, versions_s)
 
     def models(self) -> list[RegisteredModel]:
         """Everything registered, in as many calls as there are pages.
@@ -67,24 +57,20 @@ class Registry:
                 for model in _pages(self._client.search_registered_models, MODELS_PER_PAGE)
                 if PROMPT_TAG not in model.tags
             ]
-            mark = [_mark(model) for model in models]
-            if mark != self._mark or time.monotonic() - self._listed >= self._versions_s:
-                self._listed = time.monotonic()
-                self._versions = self._list_versions()
-                self._mark = mark
+            versions = self._listing.get([_mark(model) for model in models])
             return [
                 RegisteredModel(
                     name=model.name,
                     aliases={alias: int(number) for alias, number in model.aliases.items()},
                     tags=dict(model.tags),
-                    versions=self._versions.get(model.name, {}),
+                    versions=versions.get(model.name, {}),
                 )
                 for model in models
             ]
 
     def refresh(self) -> None:
         """List the versions at the next look, whatever the models look like."""
-        self._listed = -math.inf
+        self._listing.refresh()
 
     def _list_versions(self) -> Versions:
         versions: dict[str, dict[int, RegisteredVersion]] = defaultdict(dict)
@@ -127,13 +113,15 @@ class Registry:
 
     def tag_version(self, model: str, number: int, tags: Mapping[str, str | None]) -> None:
         """Set tags of a version; None deletes one."""
-        self.refresh()
-        with _translated(f"writing tags of {model} version {number}"):
-            for key, value in tags.items():
-                if value is None:
-                    self._client.delete_model_version_tag(model, str(number), key)
-                else:
-                    self._client.set_model_version_tag(model, str(number), key, value)
+        try:
+            with _translated(f"writing tags of {model} version {number}"):
+                for key, value in tags.items():
+                    if value is None:
+                        self._client.delete_model_version_tag(model, str(number), key)
+                    else:
+                        self._client.set_model_version_tag(model, str(number), key, value)
+        finally:
+            self.refresh()
 
     def tag_model(self, model: str, key: str, value: str | None) -> None:
         """Set one tag of a registered model; None deletes it."""

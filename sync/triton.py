@@ -59,14 +59,17 @@ class Triton:
         Raises:
             TritonUnavailable: no answer.
         """
-        index = self._call(lambda client: client.get_model_repository_index())
-        return {
-            (entry["name"], int(entry["version"])): VersionState(
-                state=entry.get("state", ""), reason=entry.get("reason", "")
-            )
-            for entry in index
-            if entry.get("version", "").isdecimal()
-        }
+        try:
+            index = self._call(lambda client: client.get_model_repository_index())
+            return {
+                (entry["name"], int(entry["version"])): VersionState(
+                    state=entry.get("state", ""), reason=entry.get("reason", "")
+                )
+                for entry in index
+                if entry.get("version", "").isdecimal()
+            }
+        except (InferenceServerException, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TritonUnavailable(f"Triton at {self.address}: its index is no index: {error}") from error
 
     def ready(self, model: str, version: int) -> bool:
         """Whether a version answers requests, whatever stands in the repository now.
@@ -76,7 +79,10 @@ class Triton:
         Raises:
             TritonUnavailable: no answer.
         """
-        return bool(self._call(lambda client: client.is_model_ready(model, str(version))))
+        try:
+            return bool(self._call(lambda client: client.is_model_ready(model, str(version))))
+        except InferenceServerException as error:
+            raise TritonUnavailable(f"Triton at {self.address}: {error}") from error
 
     def settings(self, model: str, version: int) -> Settings:
         """The settings that a loaded version runs with.

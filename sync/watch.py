@@ -90,6 +90,12 @@ class Watch:
             self.metrics.fail()
             self._say((str(error),))
             return None
+        except Exception as error:
+            # Whatever it is, what is served must go on being looked after.
+            self.metrics.fail()
+            log.exception("a pass failed in a way nobody thought of")
+            self._say((f"a pass failed: {error}",))
+            return None
         work = self.reconciler.work
         self.metrics.observe(report, self.reconciler.feed.last, len(work.quarantine.refusals))
         self._say(report.seen.problems)

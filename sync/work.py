@@ -153,8 +153,8 @@ class Work:
             self.on_refusal(key[0], error.fault)
             log.error("%s: settings refused (%s): %s", key[0], error.fault, error.reason)
             self.note("refuse", key, now, message=f"settings {refusal.identity}: {error.reason}")
-        elif not isinstance(error, Stopped | Unavailable | OSError):
-            raise error
+        elif not isinstance(error, Stopped):
+            log.warning("%s: settings not in force yet: %s", key[0], error)
 
     def _settle_version(self, ended: Finished, now: float) -> None:
         key, error = ended.key, ended.error
@@ -168,11 +168,11 @@ class Work:
                 self._take_published(key, begun, now)
         elif isinstance(error, Refused):
             self._refuse(begun.wanted, error, now)
-        elif isinstance(error, Unavailable | OSError):
-            self.progress.rest(key, str(error), now)
-            log.warning("%s version %d: %s; trying again", *key, error)
         elif not isinstance(error, Stopped):
-            raise error
+            self.progress.rest(key, str(error) or type(error).__name__, now)
+            expected = isinstance(error, Unavailable | OSError)
+            trace = None if expected else error
+            log.warning("%s version %d: %s; trying again", *key, error, exc_info=trace)
 
     def _take_staged(self, key: Key, staged: Staged) -> None:
         standing = self._standing(key)

@@ -22,6 +22,7 @@ class Proxy:
         self.mode: Mode = "well"
         self.upstream = upstream
         self.requests: list[str] = []
+        self.authorization: str | None = None
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -46,6 +47,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _pass_on(self) -> None:
             proxy.requests.append(self.path)
+            proxy.authorization = self.headers.get("Authorization")
             download = "/mlflow-artifacts/artifacts/" in self.path
             if proxy.mode == "500":
                 self._answer(500, b'{"error_code": "INTERNAL_ERROR", "message": "out of order"}')

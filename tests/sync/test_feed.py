@@ -127,6 +127,16 @@ def test_revisions_grow_even_when_the_clock_goes_back(empty_redis: str, tmp_path
     behind.close()
 
 
+def test_a_home_that_cannot_be_written_keeps_nothing_from_the_gateways(
+    empty_redis: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Feed(empty_redis, tmp_path / "gone" / "catalog.json", None)
+    assert one.update(LOC, 1000.0)
+    assert in_redis(empty_redis) == one.last
+    assert "in Redis only" in caplog.text
+    one.close()
+
+
 def test_without_redis_the_catalogue_is_in_the_file_and_the_pass_goes_on_soon(tmp_path: Path) -> None:
     started = time.monotonic()
     one = feed(DOWN, tmp_path)

@@ -39,6 +39,15 @@ def test_a_line_that_a_kill_cut_short_is_passed_over_and_the_next_is_whole(
     assert "passed over" in caplog.text
 
 
+def test_a_journal_that_cannot_be_written_is_in_the_log_and_copied(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copied: list[Deployment] = []
+    Journal(tmp_path / "gone" / "journal.jsonl", copied.append).append(entry(1))
+    assert copied == [entry(1)]
+    assert '"event":"publish"' in caplog.text
+
+
 def test_there_is_no_journal_before_the_first_entry(tmp_path: Path) -> None:
     assert list(read(tmp_path / "journal.jsonl")) == []
 

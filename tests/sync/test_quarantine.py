@@ -28,6 +28,12 @@ def test_a_refusal_ends_when_the_version_changes_or_goes(
     assert Quarantine(tmp_path / "q.json").refusals == left
 
 
+def test_a_refusal_holds_even_when_it_cannot_be_written(tmp_path: Path) -> None:
+    quarantine = Quarantine(tmp_path / "gone" / "q.json")
+    quarantine.add(ONE)
+    assert quarantine.get(KEY) == ONE
+
+
 def test_a_file_that_cannot_be_read_costs_one_more_try(tmp_path: Path) -> None:
     (tmp_path / "q.json").write_text("{")
     assert Quarantine(tmp_path / "q.json").refusals == ()

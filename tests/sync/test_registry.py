@@ -1,5 +1,6 @@
 """What sync reads from and writes to a real MLflow."""
 
+import base64
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,6 +210,15 @@ def test_a_server_in_trouble_is_unavailable(proxy: Proxy, mode: Any, monkeypatch
         one.models()
     with pytest.raises(RegistryUnavailable, match="moving alias champion of loc"):
         one.set_alias("loc", "champion", 1)
+
+
+def test_mlflows_own_variables_for_credentials_pass_through(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "sync")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+    Registry(proxy.uri).models()
+    assert proxy.authorization == "Basic " + base64.b64encode(b"sync:secret").decode()
 
 
 def test_a_server_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

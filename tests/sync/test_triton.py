@@ -1,5 +1,10 @@
 """sync's view of a real Triton."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
@@ -31,6 +36,38 @@ def test_states_settings_readiness_and_answers_of_a_served_version(sync_rig: Rig
         triton.settings(name, 7)
     with pytest.raises(InferenceServerException):
         triton.infer(name, 7, ZEROS, ("positions",))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, b"{}"), (200, b"not json"), (200, b'{"a": 1}'), (200, b'[{"version": "1"}]')]
+)
+def test_a_triton_that_answers_rubbish_is_unavailable(status: int, body: bytes) -> None:
+    with answering(status, body) as address, pytest.raises(TritonUnavailable, match="no index"):
+        Triton(address).states()
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """A server that has one answer to everything; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    Handler.do_GET = Handler.do_POST = Handler.answer  # type: ignore[attr-defined]
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-host.invalid:8000"])

@@ -54,6 +54,13 @@ def test_the_loop_goes_on_after_a_pass_that_could_not_be_finished() -> None:
     assert loop.last == report()
 
 
+def test_the_loop_goes_on_after_an_error_that_nobody_thought_of(caplog: pytest.LogCaptureFixture) -> None:
+    loop, _ = watch(KeyError("surprise"), report())
+    loop.run()
+    assert loop.last == report()
+    assert "nobody thought of" in caplog.text
+
+
 def test_a_success_is_a_pass_that_read_the_registry() -> None:
     loop, _ = watch(report(), report(fresh=False))
     loop.run()
