@@ -41,14 +41,16 @@ def tune(
     try:
         config = configuration.from_env()
         trials: list[Trial] = []
-        with Live(_table(trials, goal_ms), console=console, transient=False) as live:
+        with Live(console=console, transient=True) as live:
 
             def told(trial: "Trial") -> None:
                 trials.append(trial)
-                live.update(_table(trials, goal_ms), refresh=True)
+                if console.is_terminal:
+                    live.update(_table(trials, goal_ms), refresh=True)
 
             terms = tuning.Terms(goal_ms, clients, seconds)
             tuning.tune(config, model, tuning.candidates(cores(), config.kind), terms, told)
+        console.print(_table(trials, goal_ms))
         best = tuning.choose(trials, goal_ms)
         if best is None:
             raise typer.Exit(1)

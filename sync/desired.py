@@ -143,7 +143,9 @@ def _wanted(model: RegisteredModel, keep: int) -> WantedModel:
             reasons.setdefault(number, []).append(f"tag {SERVE_TAG}")
     if "champion" in aliases:
         previous = [one for one in champions if one != aliases["champion"] and one in model.versions]
-        for number in previous[:keep]:
+        # Until a new champion is served, the newest of the others is the one that answers.
+        answering = 0 if champions[:1] == (aliases["champion"],) else 1
+        for number in previous[: keep + answering]:
             reasons.setdefault(number, []).append("previous champion")
     problems: list[str] = []
     routing = _read(parse_routing, ROUTING_TAG, model.tags, problems)

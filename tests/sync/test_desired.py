@@ -54,6 +54,15 @@ def test_previous_champions_stay_for_rollback(keep: int, kept: list[int]) -> Non
     assert numbers(wanted(one, keep=keep)) == kept
 
 
+@pytest.mark.parametrize(("keep", "kept"), [(0, [4, 3]), (1, [4, 3, 1])])
+def test_while_a_new_champion_is_on_its_way_the_old_one_and_those_before_it_stay(
+    keep: int, kept: list[int]
+) -> None:
+    versions = [registered(number) for number in range(1, 5)]
+    one = model(*versions, aliases={"champion": 4}, tags={"fixgate.champions": "3,1,2"})
+    assert numbers(wanted(one, keep=keep)) == kept
+
+
 def test_without_a_champion_nothing_is_kept_for_rollback() -> None:
     assert wanted(model(registered(1), tags={"fixgate.champions": "1"})) == {}
 
