@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import onnx
 from mlflow import MlflowClient
@@ -143,7 +142,6 @@ def _schema(specs: tuple[TensorSpec, ...]) -> onnx_flavour.Schema:
 
 
 def _upload(order: Order, finding: Finding, folder: Path, uri: str) -> Registered:
-    mlflow.set_tracking_uri(uri)
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     run = client.create_run(_experiment(client), run_name=f"register {order.name}")
     for key, value in order.metrics.items():

@@ -17,7 +17,6 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -41,7 +40,7 @@ class Registry:
     """One MLflow server's registry; its versions are listed again every `versions_s` (see listing.py)."""
 
     def __init__(self, uri: str, versions_s: float = 0.0) -> None:
-        mlflow.set_tracking_uri(uri)
+        self._uri = uri
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._listing = Listing(self._list_versions, versions_s)
 
@@ -90,7 +89,7 @@ class Registry:
         with _translated(label):
             uri = self._client.get_model_version_download_uri(version.model, str(version.number))
             _refuse_links(uri)
-            store = get_artifact_repository(uri)
+            store = get_artifact_repository(uri, tracking_uri=self._uri, registry_uri=self._uri)
             files = list(_files(store, None))
             if not files:
                 raise Refused("artifact", f"its files are gone: nothing at {_without_credentials(uri)}")

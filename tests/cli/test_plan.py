@@ -16,13 +16,13 @@ RUN = CliRunner()
 
 
 @pytest.fixture
-def variables(tmp_path: Path, mlflow_uri: str, redis_url: str) -> dict[str, str]:
+def variables(tmp_path: Path, mlflow_uri: str, empty_redis: str) -> dict[str, str]:
     (tmp_path / "models").mkdir()
     return {
         "FIXGATE_HOME": str(tmp_path / "home"),
         "FIXGATE_MODEL_REPOSITORY": str(tmp_path / "models"),
         "FIXGATE_MLFLOW_URI": mlflow_uri,
-        "FIXGATE_REDIS_URL": redis_url,
+        "FIXGATE_REDIS_URL": empty_redis,
         "FIXGATE_TRITON_HTTP": "127.0.0.1:1",
         "FIXGATE_MODELS": f"plan-{uuid.uuid4().hex[:8]}",
         "COLUMNS": "200",
