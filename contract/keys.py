@@ -13,3 +13,8 @@ JOURNAL = "fixgate:journal"
 def reply(command_id: str) -> str:
     """List of one element with an expiry: the reply to a command, for BLPOP."""
     return f"fixgate:reply:{command_id}"
+
+
+def version_records(model: str, window_s: int, start: int) -> str:
+    """Hash with an expiry: what became of a model's versions in one window (contract/version_record.py)."""
+    return f"fixgate:record:{window_s}:{start}:{model}"
