@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from contract.model import ModelContract
+from contract.rollout import Rollout
 
 MAJOR, MINOR = 1, 0
 
@@ -51,21 +52,38 @@ class ServedVersion(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RoutePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Weights by alias or version number; after `expires_at` (Unix seconds) the champion takes all."""
+    """Weights by alias or version number; after `expires_at` (Unix seconds) what `then` says is in force.
+
+    `salt` goes into the hash that places sessions. `then` None: the champion takes all.
+    """
 
     weights: dict[str, Weight]
     expires_at: float | None = None
     salt: str = ""
+    then: "RoutePolicy | None" = None
+
+    def in_force(self, now: float) -> "RoutePolicy | None":
+        """The policy that counts at `now`, Unix seconds; None: the champion takes all."""
+        policy: RoutePolicy | None = self
+        while policy is not None and policy.expires_at is not None and now >= policy.expires_at:
+            policy = policy.then
+        return policy
 
 
 class ServedModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One model: its served versions in ascending order and the aliases that point to them."""
+    """One model: its served versions in ascending order and the aliases that point to them.
+
+    `routing` is in force now, whether it comes from a tag or from a rollout that is under way; `routing_etag`
+    changes whenever what the registry says of it does. `rollout` is the newest one, ended or not.
+    """
 
     name: str
     versions: tuple[ServedVersion, ...]
     aliases: dict[str, int]
     routing: RoutePolicy | None = None
     previous_champion: int | None = None
+    routing_etag: str = ""
+    rollout: Rollout | None = None
 
     def version(self, number: int) -> ServedVersion | None:
         """The served version of that number, or None."""

@@ -26,12 +26,22 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     arguments: dict[str, msgspec.Raw] = {}
 
 
+Fault = Literal["invalid", "not_found", "conflict", "precondition", "unavailable"]
+"""Why a command was not carried out: it makes no sense, names what there is not, contradicts what is under
+way, was meant for another state; or what it needs does not answer."""
+
+
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a command; `before` and `after` are what changed, in the command's own terms."""
+    """What became of a command; `before` and `after` are what changed, in the command's own terms.
+
+    `revision`: the catalogue that has it. `fault`: why not, when it was not carried out.
+    """
 
     id: str
     ok: bool
     message: str
+    fault: Fault | None = None
+    revision: int = 0
     before: dict[str, int | float | str | None] = {}
     after: dict[str, int | float | str | None] = {}
 

@@ -5,7 +5,17 @@ from typing import Literal
 import msgspec
 
 Event = Literal[
-    "publish", "refuse", "switch", "retire", "replace", "lost", "recover", "route", "tune", "command"
+    "publish",
+    "refuse",
+    "switch",
+    "retire",
+    "replace",
+    "lost",
+    "recover",
+    "route",
+    "rollout",
+    "tune",
+    "command",
 ]
 
 

@@ -106,8 +106,8 @@ def shares(model: ServedModel, now: float) -> dict[int, float]:
     Without a policy, after it expires, or when none of its versions is served, the champion takes all.
     """
     weights: dict[int, float] = {}
-    policy = model.routing
-    if policy is not None and (policy.expires_at is None or now < policy.expires_at):
+    policy = model.routing.in_force(now) if model.routing else None
+    if policy is not None:
         for name, weight in policy.weights.items():
             number = int(name) if name.isdecimal() else model.aliases.get(name)
             if weight > 0 and name != SHADOW and number is not None and model.version(number):

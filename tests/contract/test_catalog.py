@@ -31,7 +31,7 @@ CATALOG = catalog.Catalog(
             name="localization",
             versions=(VERSION,),
             aliases={"champion": 3},
-            routing=catalog.RoutePolicy(weights={"champion": 90.0, "2": 10.0}),
+            routing=catalog.catalog.RoutePolicy(weights={"champion": 90.0, "2": 10.0}),
         )
     },
 )
@@ -97,3 +97,11 @@ def test_a_negative_weight_is_refused() -> None:
     document["models"]["localization"]["routing"]["weights"]["champion"] = -1
     with pytest.raises(catalog.CatalogError, match="weights"):
         catalog.parse(json.dumps(document).encode())
+
+
+def test_after_a_policy_has_expired_what_was_before_it_is_in_force() -> None:
+    before = catalog.RoutePolicy({"champion": 1.0})
+    policy = catalog.RoutePolicy({"candidate": 1.0}, expires_at=10.0, then=before)
+    assert policy.in_force(9.9) is policy
+    assert policy.in_force(10.0) is before
+    assert catalog.RoutePolicy({"candidate": 1.0}, expires_at=10.0).in_force(10.0) is None
