@@ -31,7 +31,7 @@ CATALOG = catalog.Catalog(
             name="localization",
             versions=(VERSION,),
             aliases={"champion": 3},
-            routing=catalog.catalog.RoutePolicy(weights={"champion": 90.0, "2": 10.0}),
+            routing=catalog.RoutePolicy(weights={"champion": 90.0, "2": 10.0}),
         )
     },
 )
