@@ -1,6 +1,7 @@
 """Every `FIXGATE_` name that some part of fixgate reads, so that each part can report one that none does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 PREFIX = "FIXGATE_"
 
@@ -74,9 +75,45 @@ STACK = frozenset(
 
 CLIENT = frozenset({"FIXGATE_API_KEY", "FIXGATE_URL"})
 
-KNOWN = SHARED | GATEWAY | SYNC | STACK | CLIENT
+SECRETS = frozenset({"FIXGATE_MLFLOW_URI", "FIXGATE_REDIS_URL", "FIXGATE_WEBHOOK_SECRET"})
+"""Options that may hold a secret: `NAME_FILE` names a file to read it from instead."""
+
+FILE = "_FILE"
+
+KNOWN = SHARED | GATEWAY | SYNC | STACK | CLIENT | {name + FILE for name in SECRETS}
+
+
+class SecretFileError(ValueError):
+    """A secret's file cannot be used; the message names the variable."""
+
+
+def with_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with every secret that is given as a file in its place; a last newline does not count.
+
+    Raises:
+        SecretFileError: a file that cannot be read or is empty, or a secret given both ways.
+    """
+    resolved = dict(environment)
+    for name in sorted(SECRETS):
+        path = resolved.pop(name + FILE, "")
+        if not path:
+            continue
+        if resolved.get(name):
+            raise SecretFileError(f"{name}, {name}{FILE}: give one of them")
+        try:
+            secret = Path(path).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SecretFileError(f"{name}{FILE}: cannot read {path}: {_reason(error)}") from None
+        if not secret:
+            raise SecretFileError(f"{name}{FILE}: {path} is empty")
+        resolved[name] = secret
+    return resolved
 
 
 def unknown(names: Iterable[str]) -> list[str]:
     """Those that begin like ours but that nothing reads: most likely misspelt."""
     return sorted(name for name in names if name.startswith(PREFIX) and name not in KNOWN)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or "no such file") if isinstance(error, OSError) else "not UTF-8"

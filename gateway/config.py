@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from contract.environment import PREFIX
+from contract.environment import PREFIX, SecretFileError, with_secrets
 
 LISTS = ("triton_grpc", "cors_origins")
 """Options of several values, comma separated."""
@@ -98,6 +98,10 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
     Raises:
         ConfigError: a value of the wrong type or out of range, or half of a pair; names the variable.
     """
+    try:
+        environment = with_secrets(environment)
+    except SecretFileError as error:
+        raise ConfigError(str(error)) from None
     found: dict[str, str] = {}
     for name in Config.__struct_fields__:
         variables = (_variable(name), FALLBACKS.get(name, ""))

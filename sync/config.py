@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from contract.environment import PREFIX
+from contract.environment import PREFIX, SecretFileError, with_secrets
 from sync.errors import Misconfigured
 
 FALLBACKS = {
@@ -69,6 +69,10 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
     Raises:
         Misconfigured: a value of the wrong type or out of range; names the variable.
     """
+    try:
+        environment = with_secrets(environment)
+    except SecretFileError as error:
+        raise Misconfigured(str(error)) from None
     given = {name: environment[PREFIX + name.upper()] for name in Config.__struct_fields__
              if environment.get(PREFIX + name.upper())}  # fmt: skip
     for name, other in FALLBACKS.items():

@@ -97,3 +97,11 @@ def test_a_password_in_a_url_is_not_repeated() -> None:
 
 def test_every_name_is_known_to_all_parts() -> None:
     assert known_names() == environment.SHARED | environment.GATEWAY
+
+
+def test_a_secret_is_read_from_its_file_and_one_that_cannot_be_read_ends_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "redis-url"
+    file.write_text("redis://:secret@redis:6379/0\n")
+    assert from_env({"FIXGATE_REDIS_URL_FILE": str(file)}).redis_url == "redis://:secret@redis:6379/0"
+    with pytest.raises(ConfigError, match="FIXGATE_REDIS_URL_FILE"):
+        from_env({"FIXGATE_REDIS_URL_FILE": str(tmp_path / "none")})

@@ -61,3 +61,11 @@ def test_a_value_that_cannot_be_is_an_error_that_names_variable_and_value(name: 
 
 def test_every_option_is_among_the_names_that_all_parts_know() -> None:
     assert known_names() <= SYNC | SHARED
+
+
+def test_a_secret_is_read_from_its_file_and_one_that_cannot_be_read_ends_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "redis-url"
+    file.write_text("redis://:secret@redis:6379/0\n")
+    assert from_env({"FIXGATE_REDIS_URL_FILE": str(file)}).redis_url == "redis://:secret@redis:6379/0"
+    with pytest.raises(Misconfigured, match="FIXGATE_REDIS_URL_FILE"):
+        from_env({"FIXGATE_REDIS_URL_FILE": str(tmp_path / "none")})
