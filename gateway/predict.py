@@ -1,27 +1,24 @@
 """The straight line of one request: its version, its canonical input, its fix, what follows from the fix.
 
-Knows no HTTP, no Redis and no gRPC. A deadline is a cancellation: whoever runs out of time leaves, and what
-nobody waits for any more is dropped wherever it stands.
+Knows no HTTP, no Redis and no gRPC.
 """
 
-import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol
 
 from contract.catalog import Catalog, ServedModel
 from gateway import routing
+from gateway.deadline import within
 from gateway.domain import BatchRequest, Fix, PredictRequest, Recording
-from gateway.errors import DeadlineExceeded, FixgateError
+from gateway.errors import FixgateError
 from gateway.locate import Found, Locator
 from gateway.pipeline import Canonical, Pipeline
 from gateway.prediction import CacheOutcome, Prediction, derive
 from gateway.routing import Pin
 from gateway.stopwatch import Stopwatch
 from gateway.wire.identifier import uuid7
-
-T = TypeVar("T")
 
 
 class Tally(Protocol):
@@ -84,7 +81,7 @@ class Predictor:
             canonical = pipeline.canonical(request)
             cached = request.options.cache_enabled
             finding = self._locator.one(pipeline, canonical, cached=cached, watch=watch)
-            found = await _by(deadline, watch, finding)
+            found = await within(deadline, watch, finding)
             if isinstance(found, FixgateError):
                 raise found.with_traceback(None)  # others may be raising it too
         except FixgateError as error:
@@ -103,7 +100,7 @@ class Predictor:
         """
         sessions = (item.options.session_id for item in batch.items if isinstance(item, PredictRequest))
         pipeline = self._pipeline(model, pin, next(sessions, None))
-        found = await _by(deadline, watch, self._find_items(pipeline, batch, watch))
+        found = await within(deadline, watch, self._find_items(pipeline, batch, watch))
         watch.enter("render")
         return [
             self._settled(pipeline, item, one, watch) for item, one in zip(batch.items, found, strict=True)
@@ -177,23 +174,6 @@ class Predictor:
         self._tally.answered(prediction)
         self._remember(prediction, request.recording)
         return prediction
-
-
-async def _by(deadline: float, watch: Stopwatch, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled at the deadline.
-
-    Raises:
-        DeadlineExceeded: says where the time went.
-    """
-    try:
-        async with asyncio.timeout_at(deadline) as limit:
-            return await work
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        stage = watch.stage
-        spent = ", ".join(f"{name} {ms:.1f} ms" for name, ms in watch.stages_ms().items())
-        raise DeadlineExceeded(f"out of time in {stage}; spent: {spent}") from None
 
 
 def _parsed(item: PredictRequest | FixgateError) -> PredictRequest:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import orjson
 from aiohttp import web
 
+from gateway.deadline import within
 from gateway.errors import FixgateError
 from gateway.handlers import request as read
 from gateway.keys import REQUEST_ID, SERVICES, WATCH
@@ -37,7 +38,7 @@ async def predict(request: web.Request) -> web.Response:
     model = services.predictor.model(name, pin)
     with services.counters.request(model.name):
         body = await read.body(request, until, config.max_body_bytes)
-        asked = await _parsed(services, parse_predict, request, body)
+        asked = await _parsed(services, parse_predict, request, body, until)
         prediction = await services.predictor.predict(model, pin, asked, until, watch)
     if _wants_geojson(request):
         collection = geojson.feature_collection([prediction])
@@ -54,7 +55,7 @@ async def predict_batch(request: web.Request) -> web.Response:
     model = services.predictor.model(name, pin)
     with services.counters.request(model.name):
         body = await read.body(request, until, config.max_body_bytes)
-        batch = await _parsed(services, parse_batch, request, body)
+        batch = await _parsed(services, parse_batch, request, body, until)
         answers = await services.predictor.predict_batch(model, pin, batch, until, watch)
     good = [one for one in answers if isinstance(one, Prediction)]
     if _wants_geojson(request):
@@ -64,7 +65,7 @@ async def predict_batch(request: web.Request) -> web.Response:
     return _answer(services, watch, document, JSON, good)
 
 
-async def _parsed(services: Services, parse: Parse[T], request: web.Request, body: bytes) -> T:
+async def _parsed(services: Services, parse: Parse[T], request: web.Request, body: bytes, until: float) -> T:
     """The body decoded and parsed; in a thread when that takes long, so that it holds up nobody else."""
     request[WATCH].enter("parse")
     encoding = request.headers.get("Content-Encoding")
@@ -76,7 +77,11 @@ async def _parsed(services: Services, parse: Parse[T], request: web.Request, bod
 
     if encoding is None and len(body) <= OFF_LOOP_BYTES:
         return read_body()
-    return await asyncio.get_running_loop().run_in_executor(services.threads, read_body)
+
+    async def in_thread() -> T:
+        return await asyncio.get_running_loop().run_in_executor(services.threads, read_body)
+
+    return await within(until, request[WATCH], in_thread())
 
 
 def _document(prediction: Prediction) -> dict[str, Any]:
