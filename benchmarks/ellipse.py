@@ -48,9 +48,10 @@ def main() -> None:
         ("one ellipse (axes, direction)", lambda: standard_ellipse(one.covariance), None),
         (
             "one ellipse with CEP50, R95, confidence",
-            lambda: derive(one, sigma_scale=1.1, level=0.68, radius_m=1000.0),
+            lambda: derive.__wrapped__(one, sigma_scale=1.1, level=0.68, radius_m=1000.0),
             100.0,
         ),
+        ("the same, asked again", lambda: derive(one, sigma_scale=1.1, level=0.68, radius_m=1000.0), None),
         ("one outline", lambda: footprint(one, two_sigma), None),
         ("one outline cut by the antimeridian", lambda: footprint(cut, two_sigma), None),
         ("one outline with a pole inside", lambda: footprint(pole, two_sigma.scaled(100)), None),

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
+
+from cli.console import output, table
 
 if TYPE_CHECKING:
     from contract.deployment import Deployment
@@ -35,17 +35,17 @@ def history(
         for entry in entries:
             sys.stdout.write(deployment.dump(entry).decode() + "\n")
     else:
-        show(entries, Console(highlight=False))
+        show(entries, output())
 
 
 def show(entries: "Iterable[Deployment]", console: Console) -> None:
     """Print entries as a table."""
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    rows = table(console)
     for heading in ("time", "event", "model", "version", "what", "by", "took"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("time", "event"))
+        rows.add_column(heading, overflow="fold", no_wrap=heading != "what")
     for entry in entries:
         at = dt.datetime.fromtimestamp(entry.at, tz=dt.UTC)
-        table.add_row(
+        rows.add_row(
             f"{at:%Y-%m-%d %H:%M:%S}Z",
             entry.event,
             entry.model,
@@ -54,7 +54,7 @@ def show(entries: "Iterable[Deployment]", console: Console) -> None:
             entry.by,
             "" if entry.duration_s is None else f"{entry.duration_s:.1f} s",
         )
-    console.print(table)
+    console.print(rows)
 
 
 def _what(entry: "Deployment") -> str:

@@ -5,9 +5,9 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
+
+from cli.console import output, table
 
 if TYPE_CHECKING:
     from sync.preview import Difference
@@ -37,7 +37,7 @@ def plan(
     if as_json:
         sys.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2) + "\n")
     else:
-        console = Console(highlight=False)
+        console = output()
         for problem in found.problems:
             console.print(f"! {problem}", style="yellow", markup=False)
         _show(console, (*found.differences, *found.refused))
@@ -52,9 +52,9 @@ def plan(
 def _show(console: Console, differences: "tuple[Difference, ...]") -> None:
     if not differences:
         return
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    rows = table(console)
     for heading in ("model", "version", "change", "why"):
-        table.add_column(heading, overflow="fold")
+        rows.add_column(heading, overflow="fold", no_wrap=heading != "why")
     for one in differences:
-        table.add_row(one.model, str(one.version or ""), one.what, one.why)
-    console.print(table, markup=False)
+        rows.add_row(one.model, str(one.version or ""), one.what, one.why)
+    console.print(rows, markup=False)

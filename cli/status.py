@@ -8,10 +8,10 @@ import urllib.request
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from cli.console import output, table
 
 STYLES = {"served": "green", "rejected": "red", "waiting": "yellow", "preparing": "cyan", "loading": "cyan"}
 
@@ -26,7 +26,7 @@ def status(
 
     Ends with status 1 when sync does not answer, 3 when a version is refused or waits.
     """
-    console = Console(highlight=False)
+    console = output()
     try:
         document = fetch(sync_host, sync_port, "/status")
     except OSError as error:
@@ -54,14 +54,13 @@ def fetch(host: str, port: int, path: str) -> Any:
 
 def show(document: dict[str, Any], console: Console, now: float) -> None:
     """Print the status document."""
-    style = box.SIMPLE_HEAD if console.is_terminal else None
-    table = Table(box=style, pad_edge=False)
+    rows = table(console)
     for heading in ("model", "version", "state", "aliases", "ready", "digest", "why"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("version", "state", "digest"))
+        rows.add_column(heading, overflow="fold", no_wrap=heading not in ("aliases", "why"))
     for model in document.get("models", ()):
         for version in model["versions"]:
-            table.add_row(*_row(model, version))
-    console.print(table if table.row_count else "nothing registered that is to be served")
+            rows.add_row(*_row(model, version))
+    console.print(rows if rows.row_count else "nothing registered that is to be served")
     for address, answers in document.get("tritons", {}).items():
         console.print(f"Triton {address}: {'answers' if answers else 'does not answer'}", markup=False)
     for problem in document.get("problems", ()):
