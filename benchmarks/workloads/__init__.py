@@ -1,0 +1,1 @@
+"""The models that are measured, their contracts, and the bodies that are sent to them."""
