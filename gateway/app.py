@@ -10,7 +10,7 @@ from gateway.access.key_file import Scope
 from gateway.access.policy import make_access
 from gateway.config import Config
 from gateway.cors import setup_cors
-from gateway.handlers import deployments, documentation, health, memory, models, predict
+from gateway.handlers import console, deployments, documentation, events, health, memory, models, predict
 from gateway.keys import ACCESS, SERVICES
 from gateway.middleware import MIDDLEWARES
 from gateway.server import Runner
@@ -47,6 +47,13 @@ ROUTES: tuple[tuple[str, str, Handle, Scope | None], ...] = (
     ("GET", "/ready", health.ready, None),
     ("GET", "/startup", health.startup, None),
     ("GET", "/metrics", health.metrics, Scope.READ),
+    ("GET", "/events", events.events, Scope.READ),
+    ("GET", "/performance/history", console.performance_history, Scope.READ),
+    ("GET", "/console", console.page, None),
+    ("GET", "/console/files/{file}", console.asset, None),
+    ("GET", "/console/settings", console.settings, None),
+    ("GET", "/console/samples", console.samples, Scope.READ),
+    ("GET", "/console/samples/{name}", console.sample, Scope.READ),
     ("GET", "/openapi.json", documentation.openapi, None),
     ("GET", "/docs", documentation.docs, None),
     ("GET", "/", health.root, None),
@@ -78,7 +85,12 @@ def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web
             _count_keys(app)
             yield
 
+    async def end_feeds(app: web.Application) -> None:
+        if (live := app[SERVICES].live) is not None:
+            live.close()
+
     app.cleanup_ctx.append(lifetime)
+    app.on_shutdown.append(end_feeds)
     return app
 
 

@@ -19,6 +19,8 @@ Address = Annotated[str, Meta(pattern=r"^[^\s,/]+:[0-9]{1,5}$")]
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 Origin = Annotated[str, Meta(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[a-z0-9.\-\[\]:]+)\Z")]
 Rate = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour|day)\Z")]
+_TILES = r"^(?=.*\{z\})(?=.*\{x\})(?=.*\{y\})(https?://[A-Za-z0-9.:{}\[\]-]+)?/[^\s,;\"'<>]*\Z"
+Tiles = Annotated[str, Meta(pattern=_TILES)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 
 
@@ -52,6 +54,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent_requests: answered at once by this process; what comes on top gets 503.
     tls_cert, tls_key: certificate chain and private key (PEM); both, or neither for plain HTTP.
     cors_origins: pages of these may call, comma separated, e.g. `https://map.example`; `*` = all.
+    console_tiles, console_tiles_credit: tiles under the console's map, e.g. `https://tile.example/{z}/{x}/{y}.png`,
+        and the words of thanks that their makers ask for; not given: its own outline.
+    console_samples: folder of npy recordings that the console offers to try.
     """
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -80,6 +85,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     cors_origins: tuple[Origin, ...] = ()
+    console_tiles: Tiles | None = None
+    console_tiles_credit: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    console_samples: Path | None = None
 
     @property
     def snapshot(self) -> Path:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +25,9 @@ ELSEWHERE = "other"
 CLIENT_LEFT = 499
 """What is counted when nobody is there to be answered; nginx's number."""
 
+PREDICTS = ("/predict", "/predict/batch")
+"""How the routes end whose times and errors are watched."""
+
 
 @web.middleware
 async def identify_and_time(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -31,7 +35,8 @@ async def identify_and_time(request: web.Request, handler: Handler) -> web.Strea
     watch = request[WATCH] = Stopwatch()
     request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
     status = CLIENT_LEFT
-    metrics = request.app[SERVICES].metrics
+    services = request.app[SERVICES]
+    metrics = services.metrics
     metrics.in_progress += 1
     try:
         response = await handler(request)
@@ -40,7 +45,10 @@ async def identify_and_time(request: web.Request, handler: Handler) -> web.Strea
         resource = request.match_info.route.resource
         route = resource.canonical if resource else ELSEWHERE
         metrics.in_progress -= 1
-        metrics.request(request.method, route, status, watch.elapsed_ms / 1e3)
+        seconds = watch.elapsed_ms / 1e3
+        metrics.request(request.method, route, status, seconds)
+        if route.endswith(PREDICTS):
+            services.history.request(time.time(), status, seconds)
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     return response
 

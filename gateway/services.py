@@ -20,6 +20,9 @@ from gateway.deployments import Deployments
 from gateway.domain import Fix, Recording
 from gateway.errors import FixgateError
 from gateway.feedback_metrics import FeedbackMetrics
+from gateway.history import History
+from gateway.history_share import HistoryShare
+from gateway.live import WATCHERS, Live
 from gateway.locate import Locator
 from gateway.metrics import Metrics
 from gateway.predict import Predictor
@@ -40,7 +43,7 @@ RESTART_S = 1.0
 class Services:
     """The parts that handlers use. `started_at` is Unix seconds.
 
-    recent, remembered: None when no prediction is to be kept.
+    recent, remembered, live: None when no prediction is to be kept.
     """
 
     config: Config
@@ -58,6 +61,9 @@ class Services:
     recent: Recent | None
     remembered: Remembered | None
     feedback_metrics: FeedbackMetrics
+    live: Live | None
+    history: History
+    history_share: HistoryShare
     started_at: float
 
 
@@ -65,10 +71,13 @@ class Services:
 class _Tallies:
     metrics: Metrics
     counters: Counters
+    history: History
 
     def answered(self, prediction: Prediction) -> None:
         self.metrics.answered(prediction)
         self.counters.answered(prediction)
+        if prediction.cache != "bypass":
+            self.history.looked_up(prediction.at, hit=prediction.cache == "hit")
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         self.metrics.failed(model, version, error)
@@ -93,7 +102,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         readiness = Readiness(lambda: feed.current, triton.version_ready, config.default_model)
         feed.changed = lambda _: readiness.look_now()
         feed.start_from_snapshot()
-        metrics, counters = Metrics(), Counters()
+        metrics, counters, history = Metrics(), Counters(), History()
         shared_cache = RedisCache(cache_redis, config.cache_ttl_s)
         memory = MemoryCache[Fix](config.cache_l1_bytes, config.cache_ttl_s)
         locator = Locator(
@@ -104,21 +113,26 @@ async def running(config: Config) -> AsyncIterator[Services]:
         )
         side_redis = connect(config.redis_url, max_connections=16)
         stack.push_async_callback(side_redis.aclose)
-        recent, remembered = None, None
+        recent, remembered, live = None, None, None
         if config.remember == "on":
             spectrum = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="spectrum"))
             recent = Recent(side_redis, spectrum)
             remembered = Remembered(side_redis, seconds=config.remember_s, count=config.remember_count)
+            live_redis = connect(config.redis_url, max_connections=WATCHERS + 4)
+            stack.push_async_callback(live_redis.aclose)
+            live = Live(live_redis, seconds=config.remember_s)
         predictor = Predictor(
             catalog=lambda: feed.current,
             locator=locator,
-            tally=_Tallies(metrics, counters),
+            tally=_Tallies(metrics, counters, history),
             default_model=config.default_model,
             remember=_remember(recent, remembered),
         )
         keeping = [recent.measure, recent.writer.run] if recent else []
         keeping += [remembered.writer.run] if remembered else []
-        for work in (feed.follow, readiness.watch, shared_cache.write_behind, *keeping):
+        keeping += [live.writer.run] if live else []
+        history_share = HistoryShare(side_redis, history, locator.waiting)
+        for work in (feed.follow, readiness.watch, shared_cache.write_behind, history_share.run, *keeping):
             task = asyncio.create_task(_for_ever(work), name=work.__qualname__)
             stack.push_async_callback(_stop, task)
         services = Services(
@@ -137,6 +151,9 @@ async def running(config: Config) -> AsyncIterator[Services]:
             recent=recent,
             remembered=remembered,
             feedback_metrics=FeedbackMetrics(metrics.registry),
+            live=live,
+            history=history,
+            history_share=history_share,
             started_at=time.time(),
         )
         _add_gauges(services, memory, locator)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from multidict import MultiMapping
 
 from gateway.access.concurrency import Concurrency
-from gateway.access.key_file import KeyFileError, Scope
+from gateway.access.key_file import KeyFileError, Scope, StoredKey
 from gateway.access.keyring import Keyring
 from gateway.access.rate import RateLimit
 from gateway.config import Config, ConfigError
@@ -49,6 +49,19 @@ class Access:
             raise TooManyRequests(
                 f"more than {self.rate.rate} with {per}; wait {wait:g} s", retry_after_s=wait
             )
+
+    def open_to(self, headers: MultiMapping[str]) -> tuple[Scope, ...]:
+        """The scopes of what this caller may call, by its headers; costs nothing of its rate."""
+        try:
+            if self.keyring is not None:
+                stored = _known(self.keyring, headers)
+                return stored.scopes
+            self._refuse_unknown_administrators(headers)
+        except Forbidden:
+            return (Scope.PREDICT, Scope.READ)
+        except (Unauthorized, InvalidInput):
+            return ()
+        return tuple(Scope)
 
     def _refuse_unknown_administrators(self, headers: Mapping[str, str]) -> None:
         if not is_loopback(self.host):
@@ -120,6 +133,14 @@ def network(address: str | None) -> str:
 
 def _authenticate(keyring: Keyring, scope: Scope, headers: MultiMapping[str]) -> str:
     """The key's id."""
+    stored = _known(keyring, headers)
+    if scope not in stored.scopes:
+        held = ", ".join(stored.scopes)
+        raise Forbidden(f"this needs the scope {scope}; the API key {stored.name} has {held}")
+    return stored.key_id
+
+
+def _known(keyring: Keyring, headers: MultiMapping[str]) -> StoredKey:
     given = set(headers.getall("X-API-Key", [])) | set(_bearers(headers.getall("Authorization", [])))
     if len(given) > 1:
         raise InvalidInput("two different API keys were sent; send one", field="Authorization, X-API-Key")
@@ -128,10 +149,7 @@ def _authenticate(keyring: Keyring, scope: Scope, headers: MultiMapping[str]) ->
     stored = keyring.find(given.pop())
     if stored is None:
         raise Unauthorized("this API key is not known here")
-    if scope not in stored.scopes:
-        held = ", ".join(stored.scopes)
-        raise Forbidden(f"this needs the scope {scope}; the API key {stored.name} has {held}")
-    return stored.key_id
+    return stored
 
 
 def _bearers(values: Iterable[str]) -> list[str]:

@@ -109,6 +109,8 @@ def _answer(
     stages = watch.stages_ms()
     for stage, spent_ms in stages.items():
         services.metrics.stage(stage, spent_ms / 1e3)
+    if services.live is not None:
+        services.live.put(predictions, stages)
     headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())}
     if predictions:
         outcomes = {one.cache for one in predictions}

@@ -11,6 +11,8 @@ IN_PATH: dict[str, Schema] = {
     "model": string("A model's name.", minLength=1),
     "version": string("A version, as MLflow numbers it.", pattern="^[0-9]{1,18}$"),
     "alias": string("An alias, for example `champion`.", minLength=1),
+    "file": string("One of the page's files.", minLength=1),
+    "name": string("A recording's name, for example `00.npy`.", minLength=1),
 }
 
 IN_HEADER: dict[str, Schema] = {
@@ -28,6 +30,9 @@ IN_HEADER: dict[str, Schema] = {
     "Content-Encoding": string(
         "How the body is compressed. Size limits count decoded bytes.", enum=["identity", *CODINGS]
     ),
+}
+IN_HEADER_OF_FEED: dict[str, Schema] = {
+    "Last-Event-ID": string("Go on after this event.", pattern="^[0-9]{1,18}-[0-9]{1,18}$"),
 }
 
 IN_QUERY: dict[str, Schema] = {
@@ -58,7 +63,8 @@ Reference = dict[str, str]
 def components() -> dict[str, Any]:
     """Every parameter as a component, named after its place and name."""
     path = {f"path.{name}": _parameter(name, "path", schema) for name, schema in IN_PATH.items()}
-    header = {f"header.{name}": _parameter(name, "header", schema) for name, schema in IN_HEADER.items()}
+    in_header = {**IN_HEADER, **IN_HEADER_OF_FEED}
+    header = {f"header.{name}": _parameter(name, "header", schema) for name, schema in in_header.items()}
     query = {f"query.{name}": _query(name, schema) for name, schema in IN_QUERY.items()}
     return {**path, **header, **query}
 

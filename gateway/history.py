@@ -1,0 +1,100 @@
+"""The last fifteen minutes of predict requests in steps of ten seconds, so that those of all gateways add up.
+
+Pure.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from contract.histogram import Histogram
+
+STEP_S = 10
+STEPS = 90
+
+
+class Step(msgspec.Struct, omit_defaults=True):
+    """Ten seconds. `at`: their beginning, Unix seconds. `queue`: the most rows that waited for Triton.
+
+    errors: requests answered with 5xx; refused: with 4xx. times_ms: of every answer.
+    hits: predictions from the cache, of `looked_up` that asked it.
+    """
+
+    at: int
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    hits: int = 0
+    looked_up: int = 0
+    queue: int = 0
+    times_ms: Histogram = msgspec.field(default_factory=Histogram)
+
+    def add(self, other: "Step") -> None:
+        """Add another's numbers."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.refused += other.refused
+        self.hits += other.hits
+        self.looked_up += other.looked_up
+        self.queue += other.queue
+        times, others = self.times_ms, other.times_ms
+        times.zeros += others.zeros
+        times.total += others.total
+        for bucket, count in others.counts.items():
+            times.counts[bucket] = times.counts.get(bucket, 0) + count
+
+
+class History:
+    """One process's steps; the last one is under way."""
+
+    def __init__(self) -> None:
+        self._steps: deque[Step] = deque(maxlen=STEPS + 1)
+
+    def request(self, now: float, status: int, seconds: float) -> None:
+        """One predict request was answered."""
+        step = self._at(now)
+        step.requests += 1
+        step.errors += status >= 500
+        step.refused += 400 <= status < 500
+        step.times_ms.add(seconds * 1e3)
+
+    def looked_up(self, now: float, *, hit: bool) -> None:
+        """One prediction asked the cache."""
+        step = self._at(now)
+        step.looked_up += 1
+        step.hits += hit
+
+    def queued(self, now: float, rows: int) -> None:
+        """So many rows wait for Triton."""
+        if rows:
+            step = self._at(now)
+            step.queue = max(step.queue, rows)
+
+    def steps(self, now: float) -> list[Step]:
+        """Those of the last fifteen minutes in which something happened, oldest first."""
+        return [step for step in self._steps if step.at > now - STEPS * STEP_S]
+
+    def _at(self, now: float) -> Step:
+        at = int(now // STEP_S) * STEP_S
+        if not self._steps or self._steps[-1].at < at:
+            self._steps.append(Step(at))
+        return self._steps[-1]
+
+
+def merged(steps: Iterable[Step]) -> list[Step]:
+    """Steps that began together as one each, oldest first."""
+    sums: dict[int, Step] = {}
+    for step in steps:
+        sums.setdefault(step.at, Step(step.at)).add(step)
+    return [sums[at] for at in sorted(sums)]
+
+
+def whole(steps: Iterable[Step]) -> Step:
+    """All of them as one; `queue` is the largest."""
+    everything, most = Step(0), 0
+    for step in steps:
+        everything.add(step)
+        most = max(most, step.queue)
+    everything.queue = most
+    return everything
