@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -16,6 +17,8 @@ from stack.triton_server import TritonPorts, triton_part
 
 PYTHON = (sys.executable, "-P", "-m")
 """Runs a module of ours, whatever files lie in the working directory."""
+
+SAMPLES = "FIXGATE_CONSOLE_SAMPLES"
 
 
 def parts(options: Options) -> list[Part]:
@@ -114,13 +117,14 @@ def _sync(options: Options, environment: dict[str, str | None], after: tuple[str
 
 def _gateway(options: Options, environment: dict[str, str | None], after: tuple[str, ...]) -> Part:
     address = options.gateway_url
+    samples = {SAMPLES: os.environ.get(SAMPLES) or str(options.example.parent)} if options.example else {}
     return Part(
         name="gateway",
         command=(*PYTHON, "gateway"),
         folder=Path.cwd(),
         address=address,
         ready=lambda: http_ok(options.port, "/health", urlsplit(address).hostname or LOOPBACK),
-        environment=environment,
+        environment={**environment, **samples},
         after=tuple(name for name in after if name == "redis"),
         stop_timeout_s=35.0,
     )

@@ -107,6 +107,7 @@ def _announcement(options: Options) -> str:
         url = f"{options.gateway_url}/predict"
         lines.append("Ask it where a recording came from:\n")
         lines.append(f"  curl -H 'Content-Type: application/x-npy' --data-binary {file} {url}")
+    lines += ["", f"Watch it in a browser: {options.gateway_url}/console"]
     return "\n".join([*lines, ""])
 
 
