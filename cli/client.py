@@ -64,6 +64,8 @@ class GatewayClient:
 
     def _call(self, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
         if self.key:
+            if not (self.key.isascii() and self.key.isprintable()):
+                raise GatewayError("the API key holds a character that no key has; was it copied whole?")
             headers["Authorization"] = f"Bearer {self.key}"
         until = time.monotonic() + self.patience_s
         while True:

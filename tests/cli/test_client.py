@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.client import NPY, GatewayClient, Refusal, Unreachable, model_path
+from cli.client import NPY, GatewayClient, GatewayError, Refusal, Unreachable, model_path
 from tests.launch import free_ports
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -98,6 +98,12 @@ def test_where_nothing_listens_no_gateway_answers() -> None:
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     with pytest.raises(Unreachable, match=f"no gateway answers at {url}.*refused"):
         GatewayClient(url).get("/")
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines"])
+def test_a_key_that_cannot_be_one_is_not_sent(key: str) -> None:
+    with pytest.raises(GatewayError, match="the API key holds a character"):
+        GatewayClient("http://127.0.0.1:1", key=key).get("/models")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp//x", "http://", "http://[::1"])

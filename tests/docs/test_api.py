@@ -16,7 +16,16 @@ EXAMPLES = examples("api.md")
 RUN = [one for one in EXAMPLES if one.language != "json"]
 (ANSWER,) = (json.loads(one.code) for one in EXAMPLES if one.language == "json")
 FORMS = ("npy", "Raw samples", "SigMF", "JSON", "Tensors", "Batches")
-NO_FIX = {"A fix in five minutes 3 sh", "A fix in five minutes 4 python", "Errors 1 python", "GeoJSON 1 sh"}
+NO_FIX = {
+    "A fix in five minutes 3 sh",
+    "A fix in five minutes 4 python",
+    "Errors 1 python",
+    "GeoJSON 1 sh",
+    "Truths 1 python",
+    "Recent localisations 1 sh",
+    "What is served 1 sh",
+    "Under a prefix 1 sh",
+}
 """Examples that print no position."""
 
 
