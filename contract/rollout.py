@@ -51,7 +51,8 @@ class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
 
     champion: the version that it began beside.
     step: index into the plan's steps; `since`: when that step began.
-    reason: why it ended, or why it goes on waiting.
+    salt: of the policy before it, so that sessions stay where they are.
+    reason: why it ended.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
     since: float = 0.0
     paused: bool = False
     ended_at: float | None = None
+    salt: str = ""
     reason: str = ""
 
     @property

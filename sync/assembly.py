@@ -59,6 +59,15 @@ def assemble(config: Config, bell: Bell) -> Parts:
         catalog=lambda: feed.last,
         decided=decisions(config.home / "journal.jsonl"),
     )
-    reconciler = Reconciler(config, registry, repository, tritons, feed, work, desk.asked_by)
+    reconciler = Reconciler(
+        config,
+        registry,
+        repository,
+        tritons,
+        feed,
+        work,
+        asked_by=desk.asked_by,
+        routed_by=desk.routed_by,
+    )
     watch = Watch(reconciler, bell, metrics, config.poll_s, desk.before_pass, desk.after_pass)
     return Parts(watch, inbox)

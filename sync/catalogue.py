@@ -7,7 +7,7 @@ from contract import model as contracts
 from contract.catalog import Catalog, RoutePolicy, ServedModel, ServedVersion
 from contract.model import ModelContract
 from sync import agreement
-from sync.desired import Desired, RegisteredVersion, WantedModel
+from sync.desired import Desired, RegisteredVersion, WantedModel, routing_etag
 from sync.errors import Refused
 from sync.plan import Key, Situation, standing
 from sync.record import Record
@@ -79,6 +79,8 @@ class _Model:
             aliases=dict(sorted(aliases.items())),
             routing=self._routing(aliases, numbers),
             previous_champion=previous[0] if previous and champion is not None else None,
+            routing_etag=routing_etag(self.wanted.tags, self.wanted.rollout),
+            rollout=self.wanted.rollout,
         )
 
     def _servable(self, number: int) -> bool:
@@ -159,19 +161,31 @@ class _Model:
 
     def _routing(self, aliases: Mapping[str, int], numbers: frozenset[int]) -> RoutePolicy | None:
         """The weights of those that are served; the last policy when the tag is at fault."""
-        policy = self.wanted.routing
-        if policy is None and self.wanted.problems and self.before:
+        rollout = self.wanted.rollout
+        if rollout is not None and rollout.active:
+            policy: RoutePolicy | None = RoutePolicy(rollout.weights, salt=rollout.salt)
+        elif self.wanted.routing_unread and self.before:
             policy = self.before.routing
-        if policy is None:
-            return None
-        weights = {
-            name: weight
-            for name, weight in policy.weights.items()
-            if name in aliases or (name.isdecimal() and int(name) in numbers)
-        }
-        if not any(weight > 0 for weight in weights.values()):
-            return None
-        return RoutePolicy(weights=weights, expires_at=policy.expires_at, salt=policy.salt)
+        else:
+            policy = self.wanted.routing
+        return _of_the_served(policy.in_force(self.circumstances.now), aliases, numbers) if policy else None
+
+
+def _of_the_served(
+    policy: RoutePolicy | None, aliases: Mapping[str, int], numbers: frozenset[int]
+) -> RoutePolicy | None:
+    """The policy without those that are not served; None without any that is."""
+    if policy is None:
+        return None
+    then = _of_the_served(policy.then, aliases, numbers)
+    weights = {
+        name: weight
+        for name, weight in policy.weights.items()
+        if name in aliases or (name.isdecimal() and int(name) in numbers)
+    }
+    if not any(weight > 0 for weight in weights.values()):
+        return None
+    return RoutePolicy(weights, policy.expires_at, policy.salt, then)
 
 
 def _run_url(template: str | None, run_id: str | None) -> str | None:

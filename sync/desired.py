@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from contract import rollout as rollouts
 from contract.catalog import RoutePolicy
+from contract.rollout import Rollout
 from sync.settings import SETTINGS_TAG, Settings
 from sync.settings import parse_tag as parse_settings
 
@@ -20,11 +22,14 @@ SERVE_TAG = "fixgate.serve"
 CONTRACT_TAG = "fixgate.contract"
 SIGMA_SCALE_TAG = "fixgate.sigma_scale"
 ROUTING_TAG = "fixgate.routing"
+ROLLOUT_TAG = "fixgate.rollout"
+"""On a registered model its newest rollout; on a version what became of the newest that was about it."""
+
 CHAMPIONS_TAG = "fixgate.champions"
 STATUS_TAG = "fixgate.status"
 REASON_TAG = "fixgate.reason"
 DIGEST_TAG = "fixgate.digest"
-OWN_TAGS = frozenset({STATUS_TAG, REASON_TAG, DIGEST_TAG})
+OWN_TAGS = frozenset({STATUS_TAG, REASON_TAG, DIGEST_TAG, ROLLOUT_TAG})
 """Version tags that sync writes: they never make a version another one."""
 
 STAGE_ALIASES = {"Production": "champion", "Staging": "candidate"}
@@ -72,7 +77,10 @@ class WantedVersion:
 
 @dataclass(frozen=True, slots=True)
 class WantedModel:
-    """One model's versions in the order in which they are to become ready, and where its aliases point."""
+    """One model's versions in the order in which they are to become ready, and where its aliases point.
+
+    `routing` is what the tag says, expired or not; None with `routing_unread` when it cannot be read.
+    """
 
     name: str
     versions: Mapping[int, WantedVersion]
@@ -80,6 +88,8 @@ class WantedModel:
     tags: Mapping[str, str]
     champions: tuple[int, ...] = ()
     routing: RoutePolicy | None = None
+    routing_unread: bool = False
+    rollout: Rollout | None = None
     settings: Settings | None = None
     problems: tuple[str, ...] = ()
 
@@ -127,9 +137,34 @@ def parse_routing(text: str) -> RoutePolicy:
         ValueError: not JSON of that form, a negative weight, or no positive one.
     """
     policy = msgspec.json.decode(text, type=RoutePolicy)
-    if not any(weight > 0 for weight in policy.weights.values()):
-        raise ValueError("at least one weight must be positive")
+    part: RoutePolicy | None = policy
+    while part is not None:
+        if not any(weight > 0 for weight in part.weights.values()):
+            raise ValueError("at least one weight must be positive")
+        part = part.then
     return policy
+
+
+def dump_routing(policy: RoutePolicy | None) -> str | None:
+    """The policy as the tag has it; None takes the tag away."""
+    return None if policy is None else msgspec.json.encode(policy).decode()
+
+
+def lasting(policy: RoutePolicy | None) -> RoutePolicy | None:
+    """What stays of a policy once everything about it that expires has expired."""
+    while policy is not None and policy.expires_at is not None:
+        policy = policy.then
+    return policy
+
+
+def routing_etag(tags: Mapping[str, str], rollout: Rollout | None) -> str:
+    """Changes whenever what the registry says of a model's traffic does."""
+    return _hash([tags.get(ROUTING_TAG), rollout and rollouts.dump(rollout)])[:16]
+
+
+def read_rollout(tags: Mapping[str, str]) -> Rollout | None:
+    """The newest rollout, if there was one and it can be read."""
+    return _read(rollouts.parse, ROLLOUT_TAG, tags, [])
 
 
 def _wanted(model: RegisteredModel, keep: int) -> WantedModel:
@@ -149,6 +184,8 @@ def _wanted(model: RegisteredModel, keep: int) -> WantedModel:
             reasons.setdefault(number, []).append("previous champion")
     problems: list[str] = []
     routing = _read(parse_routing, ROUTING_TAG, model.tags, problems)
+    routing_unread = bool(problems)
+    rollout = _read(rollouts.parse, ROLLOUT_TAG, model.tags, problems)
     settings = _read(parse_settings, SETTINGS_TAG, model.tags, problems)
     return WantedModel(
         name=model.name,
@@ -161,6 +198,8 @@ def _wanted(model: RegisteredModel, keep: int) -> WantedModel:
         tags=model.tags,
         champions=champions,
         routing=routing,
+        routing_unread=routing_unread,
+        rollout=rollout,
         settings=settings,
         problems=tuple(problems),
     )

@@ -2,22 +2,22 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
-
+from contract import rollout as rollouts
 from contract.catalog import Catalog
 from contract.command import Command, Reply
 from contract.deployment import Deployment
-from sync import orders
+from contract.rollout import Rollout
+from sync import orders, replies
 from sync.commands import Received
-from sync.desired import ROUTING_TAG, RegisteredModel
+from sync.desired import ROLLOUT_TAG, ROUTING_TAG, RegisteredModel, dump_routing
 from sync.errors import RegistryUnavailable
 from sync.journal import Journal
 from sync.observation import Move, served_models
-from sync.orders import Change, LookAgain, MoveChampion, NotPossible, SetRouting
+from sync.orders import Change, LookAgain, MoveChampion, NotPossible, SetRollout, SetRouting
 from sync.quarantine import Quarantine
 from sync.reconcile import Report
 
@@ -49,7 +49,7 @@ class _Open:
 
     received: Received
     change: Change
-    before: Mapping[str, int]
+    before: replies.State
 
 
 @dataclass(slots=True)
@@ -72,7 +72,8 @@ class Desk:
                 self._open.append(self._carry_out(received))
             except (NotPossible, RegistryUnavailable) as error:
                 log.warning("command %s (%s by %s): %s", command.id, command.action, command.by, error)
-                self.inbox.answer(received, Reply(id=command.id, ok=False, message=str(error)))
+                fault = error.fault if isinstance(error, NotPossible) else "unavailable"
+                self.inbox.answer(received, Reply(command.id, ok=False, message=str(error), fault=fault))
 
     def after_pass(self, report: Report) -> None:
         """Answer the commands that the pass has settled."""
@@ -92,18 +93,33 @@ class Desk:
                 return f"{one.received.command.by} (command {one.received.command.id})"
         return "registry"
 
+    def routed_by(self, model: str) -> str:
+        """Who changed a model's weights: whoever gave the command for it, else someone in the registry."""
+        for one in self._open:
+            if isinstance(one.change, SetRouting) and one.change.model == model:
+                return f"{one.received.command.by} (command {one.received.command.id})"
+        return "registry"
+
     def _carry_out(self, received: Received) -> _Open:
         command = received.command
-        before = self._champions()
         change = self._decide(command)
+        before = replies.state(change, self.catalog(), time.time())
         match change:
             case MoveChampion(model, version):
                 self.registry.set_alias(model, "champion", version)
             case SetRouting(model, policy):
-                text = None if policy is None else msgspec.json.encode(policy).decode()
-                self.registry.tag_model(model, ROUTING_TAG, text)
+                self.registry.tag_model(model, ROUTING_TAG, dump_routing(policy))
+            case SetRollout(model, rollout, begins):
+                if begins:
+                    self._make_way(model, rollout)
+                self.registry.tag_model(model, ROLLOUT_TAG, rollouts.dump(rollout))
         log.info("command %s (%s by %s): %s", command.id, command.action, command.by, change)
         return _Open(received, change, before)
+
+    def _make_way(self, model: str, rollout: Rollout) -> None:
+        """Leave all traffic to the champion, and have the version served."""
+        self.registry.tag_model(model, ROUTING_TAG, None)
+        self.registry.set_alias(model, "candidate", rollout.version)
 
     def _decide(self, command: Command) -> Change:
         """Decide once: a command that comes again after a kill must not roll back twice."""
@@ -126,30 +142,24 @@ class Desk:
                 version=version,
                 cause=command.id,
                 by=command.by,
-                message=command.action,
+                message=replies.asked(command.action, change),
             )
         )
         return change
 
     def _reply(self, one: _Open, report: Report) -> Reply:
-        command, after = one.received.command, self._champions()
+        command, catalog = one.received.command, self.catalog()
         if not report.seen.fresh:
-            return Reply(id=command.id, ok=False, message="; ".join(report.seen.problems))
-        message = "done"
-        if isinstance(one.change, MoveChampion) and after.get(one.change.model) != one.change.version:
-            message = (
-                f"version {one.change.version} is the registry's champion now; it takes the traffic once "
-                "every Triton has it ready"
-            )
-        names = {command.model} if command.model else {*one.before, *after}
+            problems = "; ".join(report.seen.problems)
+            return Reply(id=command.id, ok=False, message=problems, fault="unavailable")
+        after = replies.state(one.change, catalog, time.time())
+        names = {command.model or name for name in (*one.before, *after)}
+        by_model = isinstance(one.change, MoveChampion | LookAgain)
         return Reply(
             id=command.id,
             ok=True,
-            message=message,
-            before={name: one.before.get(name) for name in names if name},
-            after={name: after.get(name) for name in names if name},
+            message=replies.message(one.change, catalog),
+            revision=catalog.revision if catalog else 0,
+            before={name: one.before.get(name) for name in names} if by_model else one.before,
+            after={name: after.get(name) for name in names} if by_model else after,
         )
-
-    def _champions(self) -> dict[str, int]:
-        models = served_models(self.catalog()).values()
-        return {model.name: model.aliases["champion"] for model in models if "champion" in model.aliases}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contract.catalog import Catalog, ServedModel
+from contract.catalog import Catalog, RoutePolicy, ServedModel
 from sync.desired import Desired, RegisteredModel
 from sync.plan import Key
 from sync.repository import Live
@@ -120,6 +120,19 @@ def moved_aliases(before: Mapping[str, ServedModel], after: Mapping[str, ServedM
             if old.get(alias) != new.get(alias)
         ]
     return tuple(moves)
+
+
+def moved_weights(
+    before: Mapping[str, ServedModel], after: Mapping[str, ServedModel]
+) -> tuple[tuple[str, RoutePolicy | None, RoutePolicy | None], ...]:
+    """Models whose policy differs between two catalogues, with both; a rollout is its own matter."""
+    return tuple(
+        (name, old.routing, new.routing)
+        for name, new in sorted(after.items())
+        if (old := before.get(name)) is not None
+        and old.routing != new.routing
+        and not any(one.rollout and one.rollout.active for one in (old, new))
+    )
 
 
 def _aliases(model: ServedModel | None) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sync import catalogue, journal, observation, writeback
 from sync.config import Config
-from sync.desired import CHAMPIONS_TAG, RegisteredModel, identity
+from sync.desired import RegisteredModel, identity
 from sync.errors import Refused, RegistryUnavailable, TritonUnavailable
 from sync.feed import Feed
 from sync.observation import Move, Observation
@@ -58,6 +58,7 @@ class Reconciler:
     feed: Feed
     work: Work
     asked_by: Callable[[Move], str] = lambda _move: "registry"
+    routed_by: Callable[[str], str] = lambda _model: "registry"
     _registered: tuple[RegisteredModel, ...] = ()
     _lost: frozenset[Key] = frozenset()
     _no_writes_until: float = 0.0
@@ -165,6 +166,9 @@ class Reconciler:
         changed = self.feed.update(draft.models, seen.now)
         for move in observation.moved_aliases(before, draft.models) if changed else ():
             self.work.note_move(move, seen.now, self.asked_by(move))
+        for name, old, new in observation.moved_weights(before, draft.models) if changed else ():
+            expired = old is not None and old.expires_at is not None and old.expires_at <= seen.now
+            self.work.note_weights(name, old, new, seen.now, "expiry" if expired else self.routed_by(name))
         return changed
 
     def _served_now(self, seen: Observation, situation: Situation) -> Situation:
@@ -189,11 +193,12 @@ class Reconciler:
             observation.served_models(self.feed.last),
             rejected(self.work.quarantine, faults),
             waiting,
+            now=seen.now,
         )
         try:
             for change in changes:
-                if isinstance(change, writeback.ChampionsTag):
-                    self.registry.tag_model(change.model, CHAMPIONS_TAG, change.value)
+                if isinstance(change, writeback.ModelTag):
+                    self.registry.tag_model(change.model, change.key, change.value)
                 else:
                     self.registry.tag_version(change.model, change.version, change.tags)
         except RegistryUnavailable as error:

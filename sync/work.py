@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from contract.catalog import RoutePolicy
 from contract.deployment import Deployment, Event
-from sync import settings
+from sync import replies, settings
 from sync.config import Config
 from sync.desired import WantedVersion
 from sync.errors import Fault, Refused, Unavailable
@@ -241,6 +242,14 @@ class Work:
                 by=by,
             )
         )
+
+    def note_weights(
+        self, model: str, before: RoutePolicy | None, after: RoutePolicy | None, now: float, by: str
+    ) -> None:
+        """Journal that a model's traffic is shared out otherwise."""
+        text = f"{replies.shown(after)} (before: {replies.shown(before)})"
+        log.info("%s: %s", model, text)
+        self.journal.append(Deployment(at=now, event="route", model=model, by=by, message=text))
 
     def note(
         self,

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from contract.catalog import ServedModel
 from sync.desired import (
+    CHAMPIONS_TAG,
     DIGEST_TAG,
     REASON_TAG,
+    ROUTING_TAG,
     STATUS_TAG,
     Desired,
     RegisteredModel,
+    WantedModel,
+    dump_routing,
     with_champion,
 )
 from sync.plan import Key
@@ -29,11 +33,12 @@ class VersionTags:
 
 
 @dataclass(frozen=True, slots=True)
-class ChampionsTag:
-    """The record of champions, newest first, on a registered model."""
+class ModelTag:
+    """A tag of a registered model to set, or to delete where the value is None."""
 
     model: str
-    value: str
+    key: str
+    value: str | None
 
 
 def changes(
@@ -42,24 +47,35 @@ def changes(
     served: Mapping[str, ServedModel],
     rejected: Mapping[Key, str],
     waiting: Mapping[Key, str],
-) -> tuple[VersionTags | ChampionsTag, ...]:
+    *,
+    now: float,
+) -> tuple[VersionTags | ModelTag, ...]:
     """What to write, if anything; nothing when the registry says already what is."""
-    found: list[VersionTags | ChampionsTag] = []
+    found: list[VersionTags | ModelTag] = []
     for model in registered:
-        now = served.get(model.name)
+        current = served.get(model.name)
         for number, version in model.versions.items():
             wanted = model.name in desired and number in desired[model.name].versions
-            digest = _digest(now, number)
+            digest = _digest(current, number)
             should = _status((model.name, number), digest, rejected, waiting, version.tags, wanted=wanted)
             if should is None:
                 continue
             different = {key: value for key, value in should.items() if version.tags.get(key) != value}
             if different:
                 found.append(VersionTags(model.name, number, different))
-        champions = _champions(model, desired, now)
+        champions = _champions(model, desired, current)
         if champions is not None:
-            found.append(ChampionsTag(model.name, champions))
+            found.append(ModelTag(model.name, CHAMPIONS_TAG, champions))
+        if model.name in desired:
+            found += _expired(desired[model.name], now)
     return tuple(found)
+
+
+def _expired(wanted: WantedModel, now: float) -> list[ModelTag]:
+    """The tag without a policy that has expired: with the one that it gave way to."""
+    if wanted.routing is None or (left := wanted.routing.in_force(now)) is wanted.routing:
+        return []
+    return [ModelTag(wanted.name, ROUTING_TAG, dump_routing(left))]
 
 
 def _status(

@@ -153,7 +153,7 @@ def test_a_registry_that_is_down_is_the_answer(office: Office) -> None:
     office.registry.up = False
     office.send("promote", version=1)
     office.desk.before_pass()
-    assert office.inbox.replies == [Reply("c-1", ok=False, message="MLflow is down")]
+    assert office.inbox.replies == [Reply("c-1", ok=False, message="MLflow is down", fault="unavailable")]
 
 
 def test_a_reload_is_answered_when_nothing_is_under_way_any_more(office: Office) -> None:
@@ -177,7 +177,7 @@ def test_a_pass_without_the_registry_is_no_success(office: Office) -> None:
     office.send("reload")
     office.desk.before_pass()
     office.passed(fresh=False)
-    assert office.inbox.replies == [Reply("c-1", ok=False, message="MLflow is down")]
+    assert office.inbox.replies == [Reply("c-1", ok=False, message="MLflow is down", fault="unavailable")]
 
 
 def test_weights_are_written_to_the_registry_and_taken_away_again(office: Office) -> None:

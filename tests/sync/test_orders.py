@@ -1,12 +1,14 @@
 """What commands come to."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from contract.catalog import ServedModel
+from contract.catalog import RoutePolicy, ServedModel
 from contract.command import Command
+from sync.desired import RegisteredModel, routing_etag
 from sync.orders import Change, LookAgain, MoveChampion, NotPossible, SetRouting, previous_champion, resolve
 from sync.quarantine import Refusal
 from tests.sync.makers import model, registered
@@ -16,15 +18,22 @@ LOC = model(
     aliases={"champion": 3},
     tags={"fixgate.champions": "3,9,2,1"},
 )
-SERVED = {"loc": ServedModel("loc", (), {"champion": 3, "candidate": 2})}
+SERVED = {"loc": ServedModel("loc", (), {"champion": 3, "candidate": 2, "shadow": 1})}
 REFUSED = {("loc", 1): Refusal("loc", 1, "i", "load", "cannot", 0.0)}
 NOW = 100.0
 
 
-def decided(action: str, version: int | None = None, *, name: str | None = "loc", **arguments: Any) -> Change:
+def decided(
+    action: str,
+    version: int | None = None,
+    *,
+    name: str | None = "loc",
+    present: RegisteredModel = LOC,
+    **arguments: Any,
+) -> Change:
     given = {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in arguments.items()}
     command = Command("c-1", action, "me", 1.0, 200.0, name, version, given)  # type: ignore[arg-type]
-    return resolve(command, {"loc": LOC}, SERVED, REFUSED, NOW)
+    return resolve(command, {"loc": present}, SERVED, REFUSED, NOW)
 
 
 def test_a_reload_is_a_look() -> None:
@@ -51,26 +60,75 @@ def test_weights_are_put_in_force_with_their_end() -> None:
     assert change.policy is not None
     assert change.policy.weights == {"champion": 90.0, "candidate": 10.0}
     assert change.policy.expires_at == NOW + 60
-    assert change.policy.salt == "c-1"
+    assert change.policy.then is None
+
+
+def tagged(**policy: Any) -> RegisteredModel:
+    """The model with a policy in force."""
+    return replace(LOC, tags={**LOC.tags, "fixgate.routing": msgspec.json.encode(policy).decode()})
+
+
+def routed(present: RegisteredModel, **arguments: Any) -> RoutePolicy | None:
+    change = decided("route", present=present, **arguments)
+    assert isinstance(change, SetRouting)
+    return change.policy
+
+
+def test_temporary_weights_give_way_to_the_lasting_ones_before_them() -> None:
+    lasting = {"weights": {"champion": 9}}
+    before = RoutePolicy({"champion": 9.0})
+    for present in (tagged(**lasting), tagged(weights={"candidate": 1}, expires_at=150.0, then=lasting)):
+        policy = routed(present, weights={"candidate": 5}, expires_in_s=60)
+        assert policy == RoutePolicy({"candidate": 5.0}, expires_at=NOW + 60, then=before)
+        assert routed(present, weights={"candidate": 5}) == RoutePolicy({"candidate": 5.0})
+
+
+def test_sessions_keep_their_places_when_weights_change() -> None:
+    present = tagged(weights={"champion": 9}, salt="s")
+    for arguments in ({}, {"expires_in_s": 60}):
+        policy = routed(present, weights={"candidate": 5}, **arguments)
+        assert policy is not None
+        assert policy.salt == "s"
+
+
+def test_an_unreadable_policy_is_replaced() -> None:
+    present = replace(LOC, tags={"fixgate.routing": "{"})
+    assert routed(present, weights={"champion": 1}, expires_in_s=5) == RoutePolicy({"champion": 1.0}, NOW + 5)
 
 
 def test_no_weights_end_the_policy() -> None:
     assert decided("route") == SetRouting("loc", None)
 
 
+def test_a_policy_is_changed_only_from_the_state_that_was_meant() -> None:
+    present = tagged(weights={"champion": 9})
+    etag = routing_etag(present.tags, None)
+    assert routed(present, weights={"champion": 1}, if_match=["other", etag]) is not None
+    assert routed(present, weights={"champion": 1}, if_match=["*"]) is not None
+    with pytest.raises(NotPossible, match=f'the policy now is "{etag}"') as raised:
+        routed(present, if_match=["other"])
+    assert raised.value.fault == "precondition"
+
+
+def test_the_candidate_is_promoted_when_no_version_is_named() -> None:
+    present = replace(LOC, aliases={"champion": 3, "candidate": 2})
+    assert decided("promote", present=present) == MoveChampion("loc", 2)
+
+
 @pytest.mark.parametrize(
     ("action", "version", "arguments", "said"),
     [
         ("promote", 7, {}, "no version 7"),
-        ("promote", None, {}, "no version None"),
+        ("promote", None, {}, "no alias candidate"),
         ("promote", 1, {}, r"refused \(load\): cannot"),
-        ("route", None, {"weights": {"shadow": 1}}, "'shadow' is neither"),
-        ("route", None, {"weights": {"7": 1}}, "'7' is neither"),
+        ("route", None, {"weights": {"shadow": 1}}, "never answers"),
+        ("route", None, {"weights": {"7": 1}}, "'7' is neither.*served: candidate, champion, shadow"),
+        ("route", None, {"weights": {"champion": 1}, "expires_in_s": 0}, "expires_in_s"),
+        ("route", None, {"weights": {"champion": 1}, "for": 1}, "for"),
         ("route", None, {"weights": {"champion": 0}}, "at least one"),
         ("route", None, {"weights": {"champion": -1}}, "weights"),
         ("route", None, {"weights": "all"}, "weights"),
-        ("route", None, {"weights": {"champion": 1}, "expires_in_s": "soon"}, "weights"),
-        ("rollout", None, {}, "does not know the action"),
+        ("route", None, {"weights": {"champion": 1}, "expires_in_s": "soon"}, "expires_in_s"),
     ],
 )
 def test_what_cannot_be_done_is_said(
