@@ -10,7 +10,17 @@ from gateway.access.key_file import Scope
 from gateway.access.policy import make_access
 from gateway.config import Config
 from gateway.cors import setup_cors
-from gateway.handlers import console, deployments, documentation, events, health, memory, models, predict
+from gateway.handlers import (
+    console,
+    deployments,
+    documentation,
+    events,
+    health,
+    memory,
+    models,
+    predict,
+    routing,
+)
 from gateway.keys import ACCESS, SERVICES
 from gateway.middleware import MIDDLEWARES
 from gateway.server import Runner
@@ -36,6 +46,11 @@ ROUTES: tuple[tuple[str, str, Handle, Scope | None], ...] = (
     ("GET", "/models/{model}", models.model, Scope.READ),
     ("GET", "/models/{model}/versions/{version}", models.version, Scope.READ),
     ("GET", "/models/{model}/deployments", deployments.deployments, Scope.READ),
+    ("GET", "/models/{model}/routing", routing.routing, Scope.READ),
+    ("PUT", "/models/{model}/routing", routing.set_routing, Scope.ADMIN),
+    ("DELETE", "/models/{model}/routing", routing.clear_routing, Scope.ADMIN),
+    ("POST", "/models/{model}/promote", routing.promote, Scope.ADMIN),
+    ("POST", "/models/{model}/rollback", routing.rollback, Scope.ADMIN),
     ("GET", "/model/info", models.info, Scope.READ),
     ("GET", "/model/versions", models.versions, Scope.READ),
     ("GET", "/model/performance", models.performance, Scope.READ),

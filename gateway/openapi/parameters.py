@@ -34,6 +34,11 @@ IN_HEADER: dict[str, Schema] = {
 IN_HEADER_OF_FEED: dict[str, Schema] = {
     "Last-Event-ID": string("Go on after this event.", pattern="^[0-9]{1,18}-[0-9]{1,18}$"),
 }
+IN_HEADER_OF_CHANGE: dict[str, Schema] = {
+    "If-Match": string(
+        "Only change what is still so: the ETag of an answer; else 412.", pattern='^(\\*|"[0-9A-Za-z]+")$'
+    ),
+}
 
 IN_QUERY: dict[str, Schema] = {
     **RAW,
@@ -54,6 +59,7 @@ ANSWER_HEADERS: dict[str, Schema] = {
     ),
     "Server-Timing": string("Milliseconds spent in each stage: `parse;dur=0.412, cache;dur=0.021, …`."),
     "Retry-After": integer("When to come back.", unit="s", minimum=1),
+    "ETag": string("Names the state that the answer is about; for `If-Match`."),
     "Allow": string("The methods that this path takes."),
 }
 
@@ -63,7 +69,7 @@ Reference = dict[str, str]
 def components() -> dict[str, Any]:
     """Every parameter as a component, named after its place and name."""
     path = {f"path.{name}": _parameter(name, "path", schema) for name, schema in IN_PATH.items()}
-    in_header = {**IN_HEADER, **IN_HEADER_OF_FEED}
+    in_header = {**IN_HEADER, **IN_HEADER_OF_FEED, **IN_HEADER_OF_CHANGE}
     header = {f"header.{name}": _parameter(name, "header", schema) for name, schema in in_header.items()}
     query = {f"query.{name}": _query(name, schema) for name, schema in IN_QUERY.items()}
     return {**path, **header, **query}

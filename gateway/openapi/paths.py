@@ -1,7 +1,7 @@
 """Every path and method that the gateway answers: one entry each. app.py's ROUTES has the same ones."""
 
 from gateway.access.key_file import Scope
-from gateway.openapi import bodies, examples, kept, parameters, watched
+from gateway.openapi import bodies, control, examples, kept, parameters, watched
 from gateway.openapi.operation import Answer, Operation, answer, content
 from gateway.wire.geojson import MEDIA_TYPE as GEOJSON
 from gateway.wire.problem import MEDIA_TYPE as PROBLEM
@@ -12,6 +12,7 @@ TAGS: dict[str, str] = {
     PREDICT: "Recordings in, positions and uncertainty ellipses out. The default model answers, or the one "
     "in the path; a version or an alias in the path pins it, otherwise traffic is routed by weights.",
     MODELS: "What is served.",
+    control.TAG: control.ABOUT,
     watched.CONSOLE: watched.ABOUT,
     OPERATIONS_TAG: "Whether it runs, and how well.",
 }
@@ -152,6 +153,7 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(400, 404, 503),
         takes=(parameters.reference("query", "limit"),),
     ),
+    *control.OPERATIONS,
     Operation(
         "GET",
         "/localizations/recent",
