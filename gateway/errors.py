@@ -76,7 +76,14 @@ class TooManyRequests(_Retryable):
 
 
 class Unavailable(_Retryable):
-    """Overload, or not ready; `retry_after_s` says when to come back."""
+    """Overload, or not ready; `retry_after_s` says when to come back.
+
+    version_away: this version is not to be had now; another one of the model may be.
+    """
+
+    def __init__(self, detail: str, *, retry_after_s: float = 1.0, version_away: bool = False) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.version_away = version_away
 
 
 class BadAnswer(FixgateError):

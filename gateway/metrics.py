@@ -54,6 +54,13 @@ class Metrics:
             "version",
             "error",
         )
+        self._fallbacks = self._counter(
+            "fixgate_fallbacks",
+            "Recordings that a version lost to its stand-in because it was not available.",
+            "model",
+            "version",
+            "stand_in",
+        )
 
     def gauge(self, name: str, about: str, value: Callable[[], float]) -> None:
         """A gauge that is read when it is scraped."""
@@ -68,6 +75,10 @@ class Metrics:
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         """One was not."""
         self._failures(model, version, type(error).__name__).inc()
+
+    def fell_back(self, model: str, version: int, stand_in: int, count: int) -> None:
+        """Recordings of a version went to another."""
+        self._fallbacks(model, version, stand_in).inc(count)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP request was answered."""

@@ -6,17 +6,18 @@ Knows no HTTP, no Redis and no gRPC.
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from contract.catalog import Catalog, ServedModel
 from gateway import routing
 from gateway.deadline import within
 from gateway.domain import BatchRequest, Fix, PredictRequest, Recording
-from gateway.errors import FixgateError
+from gateway.errors import FixgateError, Unavailable
 from gateway.locate import Found, Locator
 from gateway.pipeline import Canonical, Pipeline
 from gateway.prediction import CacheOutcome, Prediction, derive
-from gateway.routing import Pin
+from gateway.routing import Choice, Pin, Route
 from gateway.stopwatch import Stopwatch
 from gateway.wire.identifier import uuid7
 
@@ -30,12 +31,26 @@ class Tally(Protocol):
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         """One was not."""
 
+    def fell_back(self, model: str, version: int, stand_in: int, count: int) -> None:
+        """So many recordings that were a version's to answer went to its stand-in."""
+
+
+class Standing(Protocol):
+    """Which versions can answer."""
+
+    def available(self, model: str, version: int) -> bool:
+        """Whether this one can, as far as is known."""
+
+    def away(self, model: str, version: int) -> None:
+        """It just could not."""
+
 
 class Predictor:
     """Answers predict and batch requests.
 
     Args:
         catalog: the newest catalogue, or None before there is one.
+        standing: which versions can answer; one that cannot loses what does not pin it to its stand-ins.
         default_model: what a request means that names no model.
         remember: is handed every prediction with its recording; must not wait.
     """
@@ -46,6 +61,7 @@ class Predictor:
         catalog: Callable[[], Catalog | None],
         locator: Locator,
         tally: Tally,
+        standing: Standing,
         default_model: str | None,
         remember: Callable[[Prediction, Recording], None] = lambda *_: None,
     ) -> None:
@@ -54,6 +70,8 @@ class Predictor:
         self._tally = tally
         self._default_model = default_model
         self._remember = remember
+        self._standing = standing
+        self._routes: dict[str, Route] = {}
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
 
     def model(self, name: str | None, pin: Pin | None) -> ServedModel:
@@ -76,18 +94,18 @@ class Predictor:
         Raises:
             NotFound, InvalidInput, Unavailable, BadAnswer, DeadlineExceeded.
         """
-        pipeline = self._pipeline(model, pin, request.options.session_id)
-        try:
-            canonical = pipeline.canonical(request)
-            cached = request.options.cache_enabled
-            finding = self._locator.one(pipeline, canonical, cached=cached, watch=watch)
-            found = await within(deadline, watch, finding)
-            if isinstance(found, FixgateError):
-                raise found.with_traceback(None)  # others may be raising it too
-        except FixgateError as error:
-            self._tally.failed(model.name, pipeline.version.version, error)
-            raise
-        return self._prediction(pipeline, request, found, watch)
+        route = self._route(model)
+        choice = self._choose(route, pin, request.options.session_id, 1)
+        while True:
+            try:
+                found = await self._find_one(choice, request, deadline, watch)
+            except FixgateError as error:
+                if (stand_in := self._stand_in(route, choice, error, 1)) is None:
+                    self._tally.failed(model.name, choice.version.version, error)
+                    raise
+                choice = stand_in
+            else:
+                return self._prediction(choice, request, found, watch)
 
     async def predict_batch(
         self, model: ServedModel, pin: Pin | None, batch: BatchRequest, deadline: float, watch: Stopwatch
@@ -99,12 +117,35 @@ class Predictor:
             FixgateError: the first failed item's, unless the batch is to continue on errors.
         """
         sessions = (item.options.session_id for item in batch.items if isinstance(item, PredictRequest))
-        pipeline = self._pipeline(model, pin, next(sessions, None))
-        found = await within(deadline, watch, self._find_items(pipeline, batch, watch))
+        route, count = self._route(model), len(batch.items)
+        choice = self._choose(route, pin, next(sessions, None), count)
+        while True:
+            try:
+                found = await within(deadline, watch, self._find_items(self._pipeline(choice), batch, watch))
+            except FixgateError as error:
+                if (stand_in := self._stand_in(route, choice, error, count)) is None:
+                    raise
+            else:
+                stand_in = next(
+                    filter(None, (self._stand_in(route, choice, one, count) for one in found)), None
+                )
+                if stand_in is None:
+                    break
+            choice = stand_in
         watch.enter("render")
-        return [
-            self._settled(pipeline, item, one, watch) for item, one in zip(batch.items, found, strict=True)
-        ]
+        return [self._settled(choice, item, one, watch) for item, one in zip(batch.items, found, strict=True)]
+
+    async def _find_one(
+        self, choice: Choice, request: PredictRequest, deadline: float, watch: Stopwatch
+    ) -> tuple[Fix, CacheOutcome]:
+        pipeline = self._pipeline(choice)
+        canonical = pipeline.canonical(request)
+        cached = request.options.cache_enabled
+        finding = self._locator.one(pipeline, canonical, cached=cached, watch=watch)
+        found = await within(deadline, watch, finding)
+        if isinstance(found, FixgateError):
+            raise found.with_traceback(None)  # others may be raising it too
+        return found
 
     async def _find_items(self, pipeline: Pipeline, batch: BatchRequest, watch: Stopwatch) -> list[Found]:
         found: dict[int, Found] = {}
@@ -126,20 +167,53 @@ class Predictor:
         return [found[place] for place in range(len(batch.items))]
 
     def _settled(
-        self, pipeline: Pipeline, item: PredictRequest | FixgateError, found: Found, watch: Stopwatch
+        self, choice: Choice, item: PredictRequest | FixgateError, found: Found, watch: Stopwatch
     ) -> Prediction | FixgateError:
         if isinstance(found, FixgateError):
-            self._tally.failed(pipeline.model, pipeline.version.version, found)
+            self._tally.failed(choice.model.name, choice.version.version, found)
             return found
-        return self._prediction(pipeline, _parsed(item), found, watch)
+        return self._prediction(choice, _parsed(item), found, watch)
 
-    def _pipeline(self, model: ServedModel, pin: Pin | None, session_id: str | None) -> Pipeline:
+    def _route(self, model: ServedModel) -> Route:
+        now = time.time()
+        route = self._routes.get(model.name)
+        if route is None or not route.holds(model, now):
+            route = self._routes[model.name] = routing.route(model, now)
+        return route
+
+    def _choose(self, route: Route, pin: Pin | None, session_id: str | None, count: int) -> Choice:
+        name = route.model.name
+        available = partial(self._standing.available, name)
+        if pin is not None:
+            try:
+                return routing.pick_pinned(route.model, pin, available)
+            except Unavailable as error:
+                self._tally.failed(name, routing.pinned(route.model, pin).version, error)
+                raise
         draw = random.random()  # noqa: S311 a share of traffic is no secret
-        choice = routing.pick(model, pin=pin, session_id=session_id, draw=draw, now=time.time())
-        place = (model.name, choice.version.version)
+        choice = routing.pick(route, session_id=session_id, draw=draw, available=available)
+        if choice.fallback_from is not None:
+            self._tally.fell_back(name, choice.fallback_from, choice.version.version, count)
+        return choice
+
+    def _stand_in(
+        self, route: Route, choice: Choice, found: Found | FixgateError, count: int
+    ) -> Choice | None:
+        """Who answers instead of a version that turned out to be away, or None."""
+        if not isinstance(found, Unavailable) or not found.version_away:
+            return None
+        name, number = route.model.name, choice.version.version
+        self._standing.away(name, number)
+        stand_in = routing.instead(route, choice, partial(self._standing.available, name))
+        if stand_in is not None:
+            self._tally.fell_back(name, number, stand_in.version.version, count)
+        return stand_in
+
+    def _pipeline(self, choice: Choice) -> Pipeline:
+        place = (choice.model.name, choice.version.version)
         pipeline = self._pipelines.get(place)
         if pipeline is None or pipeline.version is not choice.version:
-            pipeline = self._pipelines[place] = Pipeline(model.name, choice.version)
+            pipeline = self._pipelines[place] = Pipeline(choice.model.name, choice.version)
             self._forget_the_retired()
         return pipeline
 
@@ -148,16 +222,17 @@ class Predictor:
             models = catalog.models.values()
             served = {(model.name, version.version) for model in models for version in model.versions}
             self._pipelines = {place: one for place, one in self._pipelines.items() if place in served}
+            self._routes = {name: one for name, one in self._routes.items() if name in catalog.models}
 
     def _prediction(
-        self, pipeline: Pipeline, request: PredictRequest, found: tuple[Fix, CacheOutcome], watch: Stopwatch
+        self, choice: Choice, request: PredictRequest, found: tuple[Fix, CacheOutcome], watch: Stopwatch
     ) -> Prediction:
         watch.enter("render")
         fix, outcome = found
-        version = pipeline.version
+        version = choice.version
         prediction = Prediction(
             id=uuid7(),
-            model=pipeline.model,
+            model=choice.model.name,
             version=version.version,
             derived=derive(
                 fix,
@@ -170,6 +245,7 @@ class Predictor:
             inference_time_ms=watch.elapsed_ms,
             at=time.time(),
             sample_id=request.recording.sample_id,
+            fallback_from=choice.fallback_from,
         )
         self._tally.answered(prediction)
         self._remember(prediction, request.recording)

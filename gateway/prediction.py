@@ -24,7 +24,10 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One answer. `inference_time_ms` is from the request's first byte to this answer; `at` Unix seconds."""
+    """One answer. `inference_time_ms` is from the request's first byte to this answer; `at` Unix seconds.
+
+    fallback_from: the version whose turn it was, when it was not available.
+    """
 
     id: str
     model: str
@@ -35,6 +38,7 @@ class Prediction:
     inference_time_ms: float
     at: float
     sample_id: str | None = None
+    fallback_from: int | None = None
 
 
 @lru_cache(maxsize=1 << 14)

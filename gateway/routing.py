@@ -9,7 +9,8 @@ Source: C. Schindelhauer and G. Schomaker, "Weighted Distributed Hash Tables", S
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from contract.catalog import Catalog, ServedModel, ServedVersion
 from gateway.errors import NotFound, Unavailable
@@ -20,14 +21,57 @@ SHADOW = "shadow"
 Pin = int | str
 """A version number, or an alias."""
 
+Available = Callable[[int], bool]
+"""Whether a version of the model can answer now, as far as is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The version that answers."""
+    """The version that answers. `fallback_from`: the number of another, whose turn it was."""
 
     model: ServedModel
     version: ServedVersion
     pinned: bool
+    fallback_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """How a model's traffic is dealt out until `until`, Unix seconds: worked out once for many requests.
+
+    shares: of what is not pinned, adding up to 1, by version; empty when nobody is to answer.
+    stand_ins: the champion and its predecessor, as far as they are served: in this order they answer for a
+        version that cannot.
+    """
+
+    model: ServedModel
+    shares: dict[int, float]
+    choices: dict[int, Choice]
+    stand_ins: tuple[Choice, ...]
+    until: float
+
+    def holds(self, model: ServedModel, now: float) -> bool:
+        """Whether this is still the route of that model."""
+        return self.model is model and now < self.until
+
+
+def route(model: ServedModel, now: float) -> Route:
+    """The route of a model at `now`, Unix seconds."""
+    dealt = shares(model, now)
+    policy = model.routing.in_force(now) if model.routing else None
+    ends = policy.expires_at if policy else None
+    steady = dict.fromkeys(
+        number
+        for number in (model.aliases.get(CHAMPION), model.previous_champion)
+        if number is not None and model.version(number)
+    )
+    return Route(
+        model=model,
+        shares=dealt,
+        choices={number: Choice(model, pinned(model, number), pinned=False) for number in dealt},
+        stand_ins=tuple(Choice(model, pinned(model, number), pinned=False) for number in steady),
+        until=math.inf if ends is None else ends,
+    )
 
 
 def find_model(catalog: Catalog | None, name: str | None, default: str | None) -> ServedModel:
@@ -57,21 +101,20 @@ def default_name(catalog: Catalog, configured: str | None) -> str | None:
     return configured or catalog.default_model or only
 
 
-def pick(model: ServedModel, *, pin: Pin | None, session_id: str | None, draw: float, now: float) -> Choice:
-    """The version that answers.
+def pick(route: Route, *, session_id: str | None, draw: float, available: Available) -> Choice:
+    """The version that answers a request that pins none.
+
+    One that is not available loses the request to the champion, then to the champion's predecessor. When none
+    of them is available it keeps it: what is known may be out of date, and the backend has the last word.
 
     Args:
-        pin: answers whatever the weights say.
         session_id: stays with its version as long as the weights allow.
-        draw: uniform in [0, 1), decides when there is neither pin nor session.
-        now: Unix seconds, for the policy's expiry.
+        draw: uniform in [0, 1), decides when there is no session.
 
     Raises:
-        NotFound: no such version or alias, or nothing says who takes the traffic.
+        NotFound: nothing says who takes the traffic.
     """
-    if pin is not None:
-        return Choice(model, pinned(model, pin), pinned=True)
-    weights = shares(model, now)
+    model, weights = route.model, route.shares
     if not weights:
         raise NotFound(
             f'model "{model.name}" has no alias "{CHAMPION}" and no weights; pin one of {_versions(model)}'
@@ -83,7 +126,43 @@ def pick(model: ServedModel, *, pin: Pin | None, session_id: str | None, draw: f
     else:
         salt = model.routing.salt if model.routing else ""
         number = _by_session(weights, f"{salt}\0{model.name}\0{session_id}")
-    return Choice(model, pinned(model, number), pinned=False)
+    choice = route.choices[number]
+    return choice if available(number) else instead(route, choice, available) or choice
+
+
+def instead(route: Route, choice: Choice, available: Available) -> Choice | None:
+    """Who answers for a version that cannot: the first stand-in after it that is available, or nobody.
+
+    Asked again with its answer, it never comes back to one it gave before.
+    """
+    if choice.pinned:
+        return None
+    numbers = [one.version.version for one in route.stand_ins]
+    number, origin, first = choice.version.version, choice.fallback_from, 0
+    if origin is None:
+        origin = number
+    else:
+        first = numbers.index(number) + 1
+    for one in route.stand_ins[first:]:
+        if one.version.version != origin and available(one.version.version):
+            return replace(one, fallback_from=origin)
+    return None
+
+
+def pick_pinned(model: ServedModel, pin: Pin, available: Available) -> Choice:
+    """The pinned version, whatever the weights say.
+
+    Raises:
+        NotFound: no such version or alias.
+        Unavailable: it is not available; nobody answers in its place.
+    """
+    version = pinned(model, pin)
+    if not available(version.version):
+        raise Unavailable(
+            f'model "{model.name}" version {version.version} is not available, and the request pins it',
+            version_away=True,
+        )
+    return Choice(model, version, pinned=True)
 
 
 def pinned(model: ServedModel, pin: Pin) -> ServedVersion:

@@ -19,6 +19,7 @@ from gateway.counters import Counters
 from gateway.deployments import Deployments
 from gateway.domain import Fix, Recording
 from gateway.errors import FixgateError
+from gateway.fallback_log import FallbackLog
 from gateway.feedback_metrics import FeedbackMetrics
 from gateway.history import History
 from gateway.history_share import HistoryShare
@@ -72,16 +73,22 @@ class _Tallies:
     metrics: Metrics
     counters: Counters
     history: History
+    fallback_log: FallbackLog
 
     def answered(self, prediction: Prediction) -> None:
         self.metrics.answered(prediction)
         self.counters.answered(prediction)
+        self.fallback_log.answered(prediction)
         if prediction.cache != "bypass":
             self.history.looked_up(prediction.at, hit=prediction.cache == "hit")
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         self.metrics.failed(model, version, error)
         self.counters.failed(model, version, error)
+
+    def fell_back(self, model: str, version: int, stand_in: int, count: int) -> None:
+        self.metrics.fell_back(model, version, stand_in, count)
+        self.fallback_log.fell_back(model, version, stand_in)
 
 
 @contextlib.asynccontextmanager
@@ -124,7 +131,8 @@ async def running(config: Config) -> AsyncIterator[Services]:
         predictor = Predictor(
             catalog=lambda: feed.current,
             locator=locator,
-            tally=_Tallies(metrics, counters, history),
+            tally=_Tallies(metrics, counters, history, FallbackLog()),
+            standing=readiness,
             default_model=config.default_model,
             remember=_remember(recent, remembered),
         )

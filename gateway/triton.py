@@ -82,14 +82,19 @@ class Triton:
             endpoint.in_flight -= 1
         return _outputs(lane, response, len(rows))
 
-    async def version_ready(self, model: str, version: int, *, timeout_s: float = 1.0) -> bool:
-        """Whether any Triton has this very version ready; asks the version, never the server."""
+    async def version_ready(self, model: str, version: int, *, timeout_s: float = 1.0) -> bool | None:
+        """Whether any Triton has this very version ready; asks the version, never the server.
+
+        Returns:
+            None when no Triton said anything, which says nothing about the version.
+        """
         request = service_pb2.ModelReadyRequest(name=model, version=str(version))
         answers = await asyncio.gather(
             *(endpoint.stub.ModelReady(request, timeout=timeout_s) for endpoint in self._endpoints),
             return_exceptions=True,
         )
-        return any(_unless_away(answer, "ready") for answer in answers)
+        told = [_unless_away(answer, "ready") for answer in answers if not _is_away(answer)]
+        return any(told) if told else None
 
     async def health(self, *, timeout_s: float = 1.0) -> list[Health]:
         """Which Tritons are up."""
@@ -115,8 +120,12 @@ def _burden(endpoint: _Endpoint) -> tuple[bool, int]:
     return endpoint.channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE, endpoint.in_flight
 
 
+def _is_away(answer: Any) -> bool:
+    return isinstance(answer, grpc.aio.AioRpcError)
+
+
 def _unless_away(answer: Any, field: str) -> bool:
-    if isinstance(answer, grpc.aio.AioRpcError):
+    if _is_away(answer):
         return False
     if isinstance(answer, BaseException):
         raise answer
@@ -172,7 +181,9 @@ def _raise_ours(error: "grpc.aio.AioRpcError", lane: Lane, address: str) -> NoRe
 def _ours(code: "grpc.StatusCode", lane: Lane) -> FixgateError:
     match code:
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.NOT_FOUND:
-            return Unavailable(f"{_named(lane)} is not ready in Triton, or Triton cannot be reached")
+            return Unavailable(
+                f"{_named(lane)} is not ready in Triton, or Triton cannot be reached", version_away=True
+            )
         case grpc.StatusCode.RESOURCE_EXHAUSTED | grpc.StatusCode.CANCELLED | grpc.StatusCode.ABORTED:
             return Unavailable(f"Triton did not take the call for {_named(lane)}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -115,5 +115,7 @@ def _answer(
     if predictions:
         outcomes = {one.cache for one in predictions}
         headers["X-Model-Version"] = str(predictions[0].version)
+        if predictions[0].fallback_from is not None:
+            headers["X-Fallback-From"] = str(predictions[0].fallback_from)
         headers["X-Cache"] = outcomes.pop() if len(outcomes) == 1 else "mixed"
     return web.Response(body=body, headers=headers, content_type=media_type)

@@ -11,6 +11,7 @@ from contract.catalog import ServedModel
 from gateway.cache import FixCache
 from gateway.cache_memory import MemoryCache
 from gateway.domain import Float, Lane, Options, PredictRequest, RawOutputs, Recording
+from gateway.errors import Unavailable
 from gateway.locate import Locator
 from gateway.pipeline import Pipeline
 from tests.gateway import stand
@@ -25,6 +26,7 @@ class Backend:
     def __init__(self) -> None:
         self.calls: list[tuple[Lane, int]] = []
         self.error: Exception | None = None
+        self.away: set[int] = set()
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -33,6 +35,8 @@ class Backend:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
+        if lane.version in self.away:
+            raise Unavailable(f"version {lane.version} is not ready", version_away=True)
         stacked = np.stack(rows)
         return RawOutputs(stacked[:, :2], stacked[:, 2:])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from gateway.domain import BatchRequest, PredictRequest
 from gateway.errors import BadAnswer, DeadlineExceeded, FixgateError, InvalidInput, NotFound, Unavailable
 from gateway.predict import Predictor
 from gateway.prediction import Prediction
+from gateway.routing import Pin
 from gateway.stopwatch import Stopwatch
 from tests.gateway import stand
 from tests.gateway.fakes import ECHO, Stand, asked, row, served
@@ -26,12 +28,31 @@ class Tally:
 
     answered_by: list[int] = field(default_factory=list)
     failures: list[tuple[str, int, type]] = field(default_factory=list)
+    fallbacks: list[tuple[int, int, int]] = field(default_factory=list)
 
     def answered(self, prediction: Prediction) -> None:
         self.answered_by.append(prediction.version)
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         self.failures.append((model, version, type(error)))
+
+    def fell_back(self, _: str, version: int, stand_in: int, count: int) -> None:
+        self.fallbacks.append((version, stand_in, count))
+
+
+class Standing:
+    """Everybody is available but those named; remembers who was found away."""
+
+    def __init__(self) -> None:
+        self.gone: set[int] = set()
+        self.found_away: list[int] = []
+
+    def available(self, _: str, version: int) -> bool:
+        return version not in self.gone
+
+    def away(self, _: str, version: int) -> None:
+        self.gone.add(version)
+        self.found_away.append(version)
 
 
 class Line:
@@ -40,23 +61,37 @@ class Line:
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self.stand = Stand(threads)
         self.tally = Tally()
+        self.standing = Standing()
         self.catalog: Catalog | None = stand.catalogue(served())
         self.predictor = Predictor(
-            catalog=lambda: self.catalog, locator=self.stand.locator, tally=self.tally, default_model=None
+            catalog=lambda: self.catalog,
+            locator=self.stand.locator,
+            tally=self.tally,
+            default_model=None,
+            standing=self.standing,
         )
 
     async def predict(
-        self, request: PredictRequest, model: ServedModel | None = None, *, within_s: float = 5.0
+        self,
+        request: PredictRequest,
+        model: ServedModel | None = None,
+        *,
+        pin: Pin | None = None,
+        within_s: float = 5.0,
     ) -> Prediction:
         deadline = asyncio.get_running_loop().time() + within_s
-        return await self.predictor.predict(model or served(), None, request, deadline, Stopwatch())
+        return await self.predictor.predict(model or served(), pin, request, deadline, Stopwatch())
 
     async def batch(
-        self, *items: PredictRequest | FixgateError, go_on: bool = True, within_s: float = 5.0
+        self,
+        *items: PredictRequest | FixgateError,
+        model: ServedModel | None = None,
+        go_on: bool = True,
+        within_s: float = 5.0,
     ) -> list[Prediction | FixgateError]:
         deadline = asyncio.get_running_loop().time() + within_s
         request = BatchRequest(items, go_on)
-        return await self.predictor.predict_batch(served(), None, request, deadline, Stopwatch())
+        return await self.predictor.predict_batch(model or served(), None, request, deadline, Stopwatch())
 
 
 @pytest.fixture
@@ -128,6 +163,80 @@ async def test_weights_split_the_traffic_and_sessions_stay(line: Line) -> None:
     pairs = list(zip(line.tally.answered_by[::2], line.tally.answered_by[1::2], strict=True))
     assert all(first == second for first, second in pairs)
     assert set(Counter(pairs)) == {(1, 1), (2, 2)}
+
+
+def in_turn() -> ServedModel:
+    """Champion 1, candidate 2 with all the traffic, 3 the champion before."""
+    versions = [ECHO.served(version=number, digest=str(number) * 64) for number in (1, 2, 3)]
+    model = stand.served_model(*versions, name="echo", routing=RoutePolicy({"candidate": 1}))
+    return msgspec.structs.replace(model, previous_champion=3)
+
+
+async def test_the_traffic_of_a_version_known_to_be_away_goes_to_its_stand_in(line: Line) -> None:
+    line.standing.gone = {2}
+    answer = await line.predict(asked(row()), in_turn())
+    assert (answer.version, answer.fallback_from) == (1, 2)
+    assert [lane.version for lane, _ in line.stand.backend.calls] == [1]
+    assert line.tally.fallbacks == [(2, 1, 1)]
+
+
+async def test_a_request_whose_version_turns_out_to_be_away_is_answered_all_the_same(line: Line) -> None:
+    """By the champion, or by its predecessor when the champion is away as well."""
+    line.stand.backend.away = {2, 1}
+    answer = await line.predict(asked(row()), in_turn())
+    assert (answer.version, answer.fallback_from) == (3, 2)
+    assert [lane.version for lane, _ in line.stand.backend.calls] == [2, 1, 3]
+    assert line.standing.found_away == [2, 1]
+    assert line.tally.fallbacks == [(2, 1, 1), (1, 3, 1)]
+    assert line.tally.failures == []
+
+
+async def test_when_everybody_is_away_the_request_fails_and_is_counted_once(line: Line) -> None:
+    line.stand.backend.away = {1, 2, 3}
+    with pytest.raises(Unavailable):
+        await line.predict(asked(row()), in_turn())
+    assert line.tally.failures == [("echo", 3, Unavailable)]
+
+
+async def test_other_errors_do_not_move_a_request(line: Line) -> None:
+    line.stand.backend.error = Unavailable("overload")
+    with pytest.raises(Unavailable, match="overload"):
+        await line.predict(asked(row()), in_turn())
+    assert len(line.stand.backend.calls) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_pinned_request_never_moves(line: Line, known: bool) -> None:
+    if known:
+        line.standing.gone = {2}
+    line.stand.backend.away = {2}
+    with pytest.raises(Unavailable, match="version 2"):
+        await line.predict(asked(row()), in_turn(), pin="candidate")
+    assert line.tally.failures == [("echo", 2, Unavailable)]
+    assert len(line.stand.backend.calls) == (0 if known else 1)
+
+
+@pytest.mark.parametrize("go_on", [True, False])
+async def test_a_batch_moves_as_a_whole(line: Line, go_on: bool) -> None:
+    """Also those of its items that the first version could have answered from the cache."""
+    await line.predict(asked(row(40.0)), in_turn())
+    line.stand.backend.away = {2}
+    answers = await line.batch(asked(row(40.0)), asked(row(41.0)), model=in_turn(), go_on=go_on)
+    assert [(one.version, one.fallback_from) for one in answers if isinstance(one, Prediction)] == [
+        (1, 2)
+    ] * 2
+    assert line.tally.fallbacks == [(2, 1, 2)]
+
+
+async def test_an_expired_policy_is_noticed_between_two_requests(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.predict.time.time", lambda: 99.0)
+    soon = RoutePolicy({"candidate": 1}, expires_at=100.0)
+    model = msgspec.structs.replace(in_turn(), routing=soon)
+    assert (await line.predict(asked(row()), model)).version == 2
+    monkeypatch.setattr("gateway.predict.time.time", lambda: 100.0)
+    assert (await line.predict(asked(row()), model)).version == 1
 
 
 async def test_a_new_artifact_under_the_same_number_is_not_served_from_the_old_ones_cache(line: Line) -> None:

@@ -17,11 +17,12 @@ class World:
     def __init__(self, catalog: Catalog | None = None, *ready: int) -> None:
         self.catalog = catalog
         self.ready = set(ready)
+        self.silent: set[int] = set()
         self.asked: list[tuple[str, int]] = []
 
-    async def version_ready(self, model: str, version: int) -> bool:
+    async def version_ready(self, model: str, version: int) -> bool | None:
         self.asked.append((model, version))
-        return version in self.ready
+        return None if version in self.silent else version in self.ready
 
     def readiness(self, default: str | None = None) -> Readiness:
         return Readiness(lambda: self.catalog, self.version_ready, default)
@@ -57,14 +58,72 @@ async def test_somebody_must_take_the_traffic() -> None:
     assert "champion" in what
 
 
-async def test_every_routed_version_must_be_ready_and_no_other() -> None:
+def weighted() -> Catalog:
+    """Champion 1 and candidate 2 with weights, 3 without."""
     versions = [ECHO.served(version=number) for number in (1, 2, 3)]
     policy = RoutePolicy({"champion": 1, "candidate": 1})
-    world = World(stand.catalogue(stand.served_model(*versions, name="echo", routing=policy)), 1, 3)
-    assert await missing(world) == ('model "echo" version 2: not ready in Triton',)
+    return stand.catalogue(stand.served_model(*versions, name="echo", routing=policy))
+
+
+async def test_somebody_must_be_ready_for_all_of_the_traffic() -> None:
+    """The champion stands in for the candidate, nobody for the champion; and nobody else is asked."""
+    world = World(weighted(), 2, 3)
+    assert await missing(world) == ('model "echo" version 1: not ready in Triton',)
     assert world.asked == [("echo", 1), ("echo", 2)]
-    world.ready.add(2)
+    world.ready = {1}
     assert await missing(world) == ()
+
+
+async def test_a_version_with_weight_that_is_not_ready_is_away() -> None:
+    world = World(weighted(), 1)
+    readiness = world.readiness()
+    assert readiness.available("echo", 2)
+    await readiness.check()
+    assert [readiness.available("echo", number) for number in (1, 2)] == [True, False]
+    world.ready.add(2)
+    await readiness.check()
+    assert readiness.available("echo", 2)
+
+
+async def test_a_version_found_away_stays_away_until_it_says_that_it_is_ready() -> None:
+    """Of any model; that nobody answers for it says nothing."""
+    world = World(weighted(), 1, 2)
+    readiness = world.readiness()
+    readiness.away("echo", 3)
+    world.silent.add(3)
+    await readiness.check()
+    assert not readiness.available("echo", 3)
+    world.silent.clear()
+    await readiness.check()
+    assert not readiness.available("echo", 3)
+    world.ready.add(3)
+    await readiness.check()
+    assert readiness.available("echo", 3)
+
+
+async def test_silence_makes_nobody_away_but_nobody_ready_either() -> None:
+    world = World(weighted(), 1, 2)
+    world.silent = {1, 2}
+    readiness = world.readiness()
+    await readiness.check()
+    assert readiness.missing
+    assert readiness.available("echo", 1)
+
+
+async def test_what_is_not_served_any_more_is_not_asked_for() -> None:
+    world = World(weighted(), 1, 2)
+    readiness = world.readiness()
+    readiness.away("echo", 9)
+    await readiness.check()
+    assert ("echo", 9) not in world.asked
+
+
+async def test_a_version_that_calls_are_kept_from_is_not_available() -> None:
+    world = World(weighted(), 1, 2)
+    readiness = Readiness(
+        lambda: world.catalog, world.version_ready, None, reachable=lambda _, number: number != 2
+    )
+    assert [readiness.available("echo", number) for number in (1, 2)] == [True, False]
 
 
 async def test_once_started_it_stays_started() -> None:

@@ -1,13 +1,25 @@
 """Which version answers."""
 
+import random
 from collections import Counter
-from math import sqrt
+from math import inf, sqrt
 
 import pytest
+from msgspec.structs import replace
 
 from contract.catalog import Catalog, RoutePolicy, ServedModel
 from gateway.errors import NotFound, Unavailable
-from gateway.routing import default_name, find_model, pick, pinned, shares
+from gateway.routing import (
+    Choice,
+    default_name,
+    find_model,
+    instead,
+    pick,
+    pick_pinned,
+    pinned,
+    route,
+    shares,
+)
 from tests.gateway import stand
 
 NOW = 1_000.0
@@ -31,11 +43,22 @@ def catalog(*names: str, default: str | None = None) -> Catalog:
     return Catalog("1.0", 1, 0.0, {name: ServedModel(name, (), {}) for name in names}, default)
 
 
+def anyone(_: int) -> bool:
+    """Every version is available."""
+    return True
+
+
+def deal(chosen: ServedModel, draw: float = 0.0, session_id: str | None = None, *away: int) -> Choice:
+    """Who answers a request that pins nobody, while some versions are away."""
+    return pick(
+        route(chosen, NOW), session_id=session_id, draw=draw, available=lambda number: number not in away
+    )
+
+
 def sessions(chosen: ServedModel, count: int) -> list[int]:
     """The version of each of `count` sessions."""
-    return [
-        pick(chosen, pin=None, session_id=f"s{i}", draw=0.0, now=NOW).version.version for i in range(count)
-    ]
+    dealt = route(chosen, NOW)
+    return [pick(dealt, session_id=f"s{i}", draw=0.0, available=anyone).version.version for i in range(count)]
 
 
 def test_without_a_policy_the_champion_takes_all() -> None:
@@ -69,13 +92,13 @@ def test_an_expired_policy_leaves_the_champion() -> None:
 def test_a_model_without_champion_or_weights_answers_only_pinned() -> None:
     bare = ServedModel("m", model().versions, {})
     with pytest.raises(NotFound, match="pin one of 1, 2, 3"):
-        pick(bare, pin=None, session_id=None, draw=0.0, now=NOW)
-    assert pick(bare, pin=2, session_id=None, draw=0.0, now=NOW).version.version == 2
+        deal(bare)
+    assert pick_pinned(bare, 2, anyone).version.version == 2
 
 
 @pytest.mark.parametrize(("pin", "number"), [(3, 3), ("candidate", 2), ("shadow", 3)])
 def test_a_pin_answers_whatever_the_weights_say(pin: int | str, number: int) -> None:
-    choice = pick(model({"champion": 1}), pin=pin, session_id="s", draw=0.5, now=NOW)
+    choice = pick_pinned(model({"champion": 1}), pin, anyone)
     assert (choice.version.version, choice.pinned) == (number, True)
 
 
@@ -94,14 +117,31 @@ def test_an_unknown_pin_is_told_what_there_is(pin: int | str, message: str) -> N
 
 def test_draws_split_by_weight() -> None:
     chosen = model({"champion": 90, "candidate": 10})
-    answers = [pick(chosen, pin=None, session_id=None, draw=i / 1000, now=NOW) for i in range(1000)]
+    answers = [deal(chosen, i / 1000) for i in range(1000)]
     assert Counter(answer.version.version for answer in answers) == {1: 900, 2: 100}
 
 
 def test_a_draw_beyond_rounding_still_finds_a_version() -> None:
     chosen = model({"1": 1, "2": 1, "3": 1})
     just_below_one = 1 - 2**-53
-    assert pick(chosen, pin=None, session_id=None, draw=just_below_one, now=NOW).version.version == 3
+    assert deal(chosen, just_below_one).version.version == 3
+
+
+def test_a_hundred_thousand_requests_split_by_weight_a_third_of_them_sticky() -> None:
+    """Each share within four standard errors, among sessions and among the rest alike."""
+    dealt, count = route(model({"champion": 70, "candidate": 25, "3": 5}), NOW), 100_000
+    rng = random.Random(7)
+    chosen: dict[bool, list[int]] = {True: [], False: []}
+    for place in range(count):
+        sticky = place % 3 == 0
+        session = f"session-{place}" if sticky else None
+        choice = pick(dealt, session_id=session, draw=rng.random(), available=anyone)
+        chosen[sticky].append(choice.version.version)
+    for answers in (chosen[True], chosen[False], chosen[True] + chosen[False]):
+        found = Counter(answers)
+        for number, share in ((1, 0.7), (2, 0.25), (3, 0.05)):
+            error = sqrt(share * (1 - share) / len(answers))
+            assert abs(found[number] / len(answers) - share) < 4 * error
 
 
 def test_sessions_split_by_weight_within_four_standard_errors() -> None:
@@ -142,6 +182,87 @@ def test_the_salt_deals_sessions_anew() -> None:
     one = sessions(model({"1": 50, "2": 50}, salt="a"), 1_000)
     other = sessions(model({"1": 50, "2": 50}, salt="b"), 1_000)
     assert 400 < sum(a != b for a, b in zip(one, other, strict=True)) < 600
+
+
+def versions_in_turn(previous: int | None = 4) -> ServedModel:
+    """Versions 1…4: champion 1, candidate 2, champion before it 4; all traffic to the candidate."""
+    return replace(model({"candidate": 1}, versions=4), previous_champion=previous)
+
+
+@pytest.mark.parametrize(
+    ("away", "answers", "came_from"),
+    [
+        ((), 2, None),
+        ((2,), 1, 2),
+        ((2, 1), 4, 2),
+        ((2, 1, 4), 2, None),
+        ((1, 4), 2, None),
+    ],
+    ids=["nobody", "its own", "the champion too", "everybody: it keeps it", "the others"],
+)
+def test_what_is_away_loses_its_traffic_to_the_champion_then_to_its_predecessor(
+    away: tuple[int, ...], answers: int, came_from: int | None
+) -> None:
+    choice = deal(versions_in_turn(), 0.0, None, *away)
+    assert (choice.version.version, choice.fallback_from, choice.pinned) == (answers, came_from, False)
+
+
+def test_a_champion_that_is_away_loses_its_traffic_to_its_predecessor() -> None:
+    champion = replace(versions_in_turn(), routing=None)
+    choice = deal(champion, 0.0, None, 1)
+    assert (choice.version.version, choice.fallback_from) == (4, 1)
+
+
+@pytest.mark.parametrize("previous", [None, 9], ids=["never was one", "not served any more"])
+def test_without_a_predecessor_there_is_only_the_champion(previous: int | None) -> None:
+    choice = deal(versions_in_turn(previous), 0.0, None, 1, 2)
+    assert (choice.version.version, choice.fallback_from) == (2, None)
+
+
+def test_only_the_traffic_of_what_is_away_moves_and_it_comes_back() -> None:
+    chosen = model({"champion": 50, "candidate": 25, "3": 25})
+    names = [f"s{number}" for number in range(300)]
+    before = {name: deal(chosen, 0.0, name).version.version for name in names}
+    during = {name: deal(chosen, 0.0, name, 2).version.version for name in names}
+    assert during == {name: 1 if number == 2 else number for name, number in before.items()}
+    assert {name: deal(chosen, 0.0, name).version.version for name in names} == before
+
+
+def test_who_turns_out_to_be_away_is_replaced_by_one_stand_in_after_the_other() -> None:
+    dealt = route(versions_in_turn(), NOW)
+    first = pick(dealt, session_id=None, draw=0.0, available=anyone)
+    second = instead(dealt, first, anyone)
+    assert second is not None
+    third = instead(dealt, second, anyone)
+    assert third is not None
+    assert [(one.version.version, one.fallback_from) for one in (second, third)] == [(1, 2), (4, 2)]
+    assert instead(dealt, third, anyone) is None
+
+
+def test_a_predecessor_that_has_weight_of_its_own_loses_it_to_the_champion() -> None:
+    dealt = route(replace(versions_in_turn(), routing=RoutePolicy({"4": 1})), NOW)
+    first = pick(dealt, session_id=None, draw=0.0, available=anyone)
+    second = instead(dealt, first, anyone)
+    assert second is not None
+    assert (second.version.version, second.fallback_from) == (1, 4)
+    assert instead(dealt, second, anyone) is None
+
+
+def test_a_pinned_version_that_is_away_is_replaced_by_nobody() -> None:
+    chosen = versions_in_turn()
+    with pytest.raises(Unavailable, match='model "m" version 2 is not available') as caught:
+        pick_pinned(chosen, "candidate", lambda number: number != 2)
+    assert caught.value.retry_after_s >= 1
+    assert instead(route(chosen, NOW), pick_pinned(chosen, 2, anyone), anyone) is None
+
+
+def test_a_route_holds_until_its_policy_expires_or_the_model_changes() -> None:
+    chosen = model({"candidate": 1}, expires_at=NOW + 5)
+    dealt = route(chosen, NOW)
+    assert dealt.holds(chosen, NOW + 4.9)
+    assert not dealt.holds(chosen, NOW + 5)
+    assert not dealt.holds(model({"candidate": 1}), NOW)
+    assert route(model(), NOW).until == inf
 
 
 @pytest.mark.parametrize(
