@@ -37,6 +37,7 @@ GATEWAY = frozenset(
         "FIXGATE_TRITON_GRPC",
     }
 )
+        "FIXGATE_TRITON_SHM",
 
 SYNC = frozenset(
     {

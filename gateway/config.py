@@ -36,6 +36,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: debug, info, warning or error.
     redis_url: the catalogue and the shared cache; `redis://`, `rediss://` or `unix://`.
     triton_grpc: Triton's gRPC endpoints, host:port, comma separated.
+    triton_shm: `auto`, `on` or `off`; whether rows go to a Triton on this host through shared memory.
     default_model: what `/predict` means; not given: the catalogue's default, or its only model.
     max_body_bytes: largest request body, after decompression.
     cache_ttl_s: how long a fix is cached.
@@ -67,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     triton_grpc: Annotated[tuple[Address, ...], Meta(min_length=1)] = ("127.0.0.1:8001",)
     default_model: Annotated[str, Meta(min_length=1)] | None = None
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 64 << 20
+    triton_shm: Literal["auto", "on", "off"] = "auto"
     cache_ttl_s: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 3600
     cache_l1_bytes: Annotated[int, Meta(ge=0, le=1 << 40)] = 64 << 20
     predict_timeout_ms: Milliseconds = 2_000

@@ -99,7 +99,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         stack.push_async_callback(feed_redis.aclose)
         cache_redis = connect(config.redis_url, max_connections=8)
         stack.push_async_callback(cache_redis.aclose)
-        triton = Triton(config.triton_grpc)
+        triton = Triton(config.triton_grpc, shared_memory=config.triton_shm)
         stack.push_async_callback(triton.close)
         threads = stack.enter_context(
             ThreadPoolExecutor(config.signal_threads or os.cpu_count(), thread_name_prefix="signal")
