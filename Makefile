@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEPLOY_STAMP := $(VENV)/.installed-deploy
 DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types pytest fuzz demo constraints clean
+.PHONY: help up test lint types pytest fuzz bench demo constraints clean test-deploy
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,10 +27,17 @@ types: $(STAMP)
 
 pytest: $(STAMP)
 	$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/pytest --ignore tests/deploy --cov --cov-report=term $(ARGS)
+
+test-deploy: $(DEPLOY_STAMP) ## check containers, Kubernetes, Prometheus' rules and Grafana's dashboards (needs apt-get)
+	sh deploy/test-tools.sh .cache/deploy/debian
+	$(BIN)/pytest tests/deploy $(ARGS)
 
 fuzz: $(STAMP) ## 100,000 broken bodies against a gateway process (a few minutes)
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+bench: $(STAMP) ## measure against the peers; writes benchmarks/RESULTS.md (ARGS="--sections small,tiny")
+	$(BIN)/python -m benchmarks $(ARGS)
 
 demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about fifteen minutes; needs PyTorch)
 	$(BIN)/python -m demo.build
@@ -38,7 +46,7 @@ constraints: ## pin the newest versions that pyproject.toml allows (needs uv)
 	mkdir -p build && sed '/"torch==/d' pyproject.toml > build/pyproject.toml
 	echo '# Written by `make constraints`: what `make up` and `make test` install, so that a new release cannot break them.' > constraints.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
-	  --extra test --extra demo --extra stack build/pyproject.toml | \
+	  --extra test-deploy --extra demo --extra stack build/pyproject.toml | \
 	  sed -e "s/ ; python_full_version < '3.13' and sys_platform == 'linux'$$//" >> constraints.txt
 
 clean: ## remove the environment and all state
@@ -51,6 +59,10 @@ $(VENV)/bin/python:
 
 $(STAMP): $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(DEPLOY_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test-deploy]'
 	@touch $@
 
 $(DEMO_STAMP): $(STAMP)
