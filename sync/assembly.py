@@ -15,8 +15,10 @@ from sync.progress import Progress
 from sync.publication import Publisher
 from sync.quarantine import Quarantine
 from sync.reconcile import Reconciler
+from sync.records import Records
 from sync.registry import Registry
 from sync.repository import Repository
+from sync.rollouts import Rollouts
 from sync.settings import Defaults
 from sync.triton import Triton
 from sync.watch import Bell, Watch
@@ -29,6 +31,7 @@ class Parts:
 
     watch: Watch
     inbox: Inbox
+    records: Records
 
 
 def assemble(config: Config, bell: Bell) -> Parts:
@@ -59,6 +62,8 @@ def assemble(config: Config, bell: Bell) -> Parts:
         catalog=lambda: feed.last,
         decided=decisions(config.home / "journal.jsonl"),
     )
+    records = Records(config.redis_url)
+    rollouts = Rollouts(registry, records, work.journal, work.quarantine, metrics, lambda: feed.last)
     reconciler = Reconciler(
         config,
         registry,
@@ -67,7 +72,8 @@ def assemble(config: Config, bell: Bell) -> Parts:
         feed,
         work,
         asked_by=desk.asked_by,
+        follow=rollouts.follow,
         routed_by=desk.routed_by,
     )
     watch = Watch(reconciler, bell, metrics, config.poll_s, desk.before_pass, desk.after_pass)
-    return Parts(watch, inbox)
+    return Parts(watch, inbox, records)

@@ -71,6 +71,11 @@ def decisions(path: Path) -> dict[str, int]:
     }
 
 
+def rollouts(path: Path) -> dict[str, str]:
+    """Where each model's newest rollout is by what the journal says."""
+    return {entry.model: entry.cause for entry in read(path) if entry.event == "rollout"}
+
+
 def _end_last_line(path: Path) -> None:
     """After a kill in the middle of a line, the next entry must start a new one."""
     if not path.exists() or path.stat().st_size == 0:

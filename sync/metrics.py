@@ -1,8 +1,11 @@
 """sync's own metrics, in a registry of their own."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from contract.catalog import Catalog
+from contract.rollout import Phase
 from sync.errors import Fault
 from sync.observation import served_models
 from sync.reconcile import Report
@@ -52,6 +55,16 @@ class Metrics:
             "fixgate_sync_catalogue_revision", "Revision of the catalogue.", registry=self.registry
         )
 
+        self._rollout_share = Gauge(
+            "fixgate_rollout_share",
+            "Percent of the traffic that a rollout under way gives its version.",
+            ["model"],
+            registry=self.registry,
+        )
+        self._rollouts = Counter(
+            "fixgate_rollouts", "Rollouts that ended, by how.", ["model", "outcome"], registry=self.registry
+        )
+
     def observe(self, report: Report, catalog: Catalog | None, refused: int) -> None:
         """Take in a pass."""
         self._passes.labels("ok" if report.seen.fresh else "registry_unavailable").inc()
@@ -75,6 +88,16 @@ class Metrics:
     def refuse(self, _model: str, fault: Fault) -> None:
         """Count a refusal."""
         self._refusals.labels(fault).inc()
+
+    def rollouts(self, shares: Mapping[str, float]) -> None:
+        """Take in the rollouts under way: percent by model."""
+        self._rollout_share.clear()
+        for model, share in shares.items():
+            self._rollout_share.labels(model).set(share)
+
+    def end_rollout(self, model: str, outcome: Phase) -> None:
+        """Count a rollout that ended."""
+        self._rollouts.labels(model, outcome).inc()
 
     def webhook(self, outcome: str) -> None:
         """Count an event from MLflow."""

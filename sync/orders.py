@@ -220,7 +220,9 @@ def _rollout(
     _registered(model, version, refused)
     champion = served.aliases.get("champion") if served else None
     if champion is None or model.aliases.get("champion") != champion:
-        raise NotPossible(f"{model.name} has no champion that is served: promote a version instead")
+        raise NotPossible(
+            f"the alias champion of {model.name} leads to nothing that is served: promote first"
+        )
     if champion == version:
         raise NotPossible(f"{model.name} version {version} is the champion already")
     before = _readable(model.tags.get(ROUTING_TAG))

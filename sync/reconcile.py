@@ -58,6 +58,7 @@ class Reconciler:
     feed: Feed
     work: Work
     asked_by: Callable[[Move], str] = lambda _move: "registry"
+    follow: Callable[[Observation], Observation] = lambda seen: seen
     routed_by: Callable[[str], str] = lambda _model: "registry"
     _registered: tuple[RegisteredModel, ...] = ()
     _lost: frozenset[Key] = frozenset()
@@ -91,6 +92,7 @@ class Reconciler:
         self.work.settle()
         seen = survey(self.config, self.registry, self.repository, self.tritons, self._registered)
         self._registered = seen.registered
+        seen = self.follow(seen)
         self.work.forget_unwanted(seen)
         situation = self._situation(seen)
         draft = self._draft(seen, situation)

@@ -135,6 +135,11 @@ class Registry:
         with _translated(f"moving alias {alias} of {model}"):
             self._client.set_registered_model_alias(model, alias, str(number))
 
+    def remove_alias(self, model: str, alias: str) -> None:
+        """Take an alias away."""
+        with _translated(f"removing alias {alias} of {model}"):
+            self._client.delete_registered_model_alias(model, alias)
+
 
 @contextmanager
 def _translated(doing: str) -> Iterator[None]:

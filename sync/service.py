@@ -46,6 +46,7 @@ class Service:
             if server is not None:
                 server.stop()
             watch.reconciler.feed.close()
+            parts.records.close()
             lock.release()
         return 0 if not once or _well(watch) else 1
 

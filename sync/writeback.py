@@ -8,6 +8,7 @@ from sync.desired import (
     CHAMPIONS_TAG,
     DIGEST_TAG,
     REASON_TAG,
+    ROLLOUT_TAG,
     ROUTING_TAG,
     STATUS_TAG,
     Desired,
@@ -17,6 +18,7 @@ from sync.desired import (
     with_champion,
 )
 from sync.plan import Key
+from sync.rollout import outcome
 
 READY, REJECTED, WAITING, RETIRED = "ready", "rejected", "waiting", "retired"
 MAX_REASON = 1000
@@ -63,12 +65,28 @@ def changes(
             different = {key: value for key, value in should.items() if version.tags.get(key) != value}
             if different:
                 found.append(VersionTags(model.name, number, different))
+        if model.name in desired:
+            found += _rolled_out(model, desired[model.name])
         champions = _champions(model, desired, current)
         if champions is not None:
             found.append(ModelTag(model.name, CHAMPIONS_TAG, champions))
         if model.name in desired:
             found += _expired(desired[model.name], now)
     return tuple(found)
+
+
+def _rolled_out(model: RegisteredModel, wanted: WantedModel) -> list[VersionTags]:
+    """On the version, what became of the newest rollout, if it was that version's."""
+    rollout = wanted.rollout
+    version = model.versions.get(rollout.version) if rollout is not None else None
+    if rollout is None or rollout.active or version is None:
+        return []
+    told = outcome(rollout)[:MAX_REASON]
+    return (
+        []
+        if version.tags.get(ROLLOUT_TAG) == told
+        else [VersionTags(model.name, version.number, {ROLLOUT_TAG: told})]
+    )
 
 
 def _expired(wanted: WantedModel, now: float) -> list[ModelTag]:

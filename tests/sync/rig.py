@@ -93,6 +93,7 @@ class Rig:
             parts.inbox.stop()
             parts.watch.reconciler.work.jobs.close()
             parts.watch.reconciler.feed.close()
+            parts.records.close()
 
     def register(self, seed: int = 0, *aliases: str, **fields: Any) -> Registered:
         """Register a localiser through `fixgate register`'s own code."""

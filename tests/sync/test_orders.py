@@ -6,10 +6,21 @@ from typing import Any
 import msgspec
 import pytest
 
+from contract import rollout as rollouts
 from contract.catalog import RoutePolicy, ServedModel
 from contract.command import Command
+from contract.rollout import Plan
 from sync.desired import RegisteredModel, routing_etag
-from sync.orders import Change, LookAgain, MoveChampion, NotPossible, SetRouting, previous_champion, resolve
+from sync.orders import (
+    Change,
+    LookAgain,
+    MoveChampion,
+    NotPossible,
+    SetRollout,
+    SetRouting,
+    previous_champion,
+    resolve,
+)
 from sync.quarantine import Refusal
 from tests.sync.makers import model, registered
 
@@ -146,3 +157,96 @@ def test_an_unknown_model_is_said() -> None:
 def test_a_command_that_is_read_too_late_is_not_carried_out() -> None:
     with pytest.raises(NotPossible, match="expired"):
         resolve(Command("c", "promote", "me", 1.0, 99.0, "loc", 2), {"loc": LOC}, SERVED, {}, NOW)
+
+
+PLAN = {"steps": [50, 100], "every_s": 60}
+
+
+def rolled(
+    do: str, version: int | None = 2, *, present: RegisteredModel = LOC, **arguments: Any
+) -> SetRollout:
+    change = decided("rollout", version, present=present, do=do, **arguments)
+    assert isinstance(change, SetRollout)
+    return change
+
+
+def under(**fields: Any) -> RegisteredModel:
+    """The model with a rollout of version 2 under way."""
+    begun = msgspec.structs.replace(rolled("start", plan=PLAN).rollout, **fields)
+    return replace(LOC, tags={**LOC.tags, "fixgate.rollout": rollouts.dump(begun)})
+
+
+def test_a_rollout_begins_beside_the_champion_with_its_plan() -> None:
+    change = rolled("start", plan=PLAN)
+    rollout = change.rollout
+    assert change.begins
+    assert (rollout.id, rollout.version, rollout.champion, rollout.by) == ("c-1", 2, 3, "me")
+    assert (rollout.plan.steps, rollout.plan.every_s, rollout.started_at) == ((50.0, 100.0), 60.0, NOW)
+    assert (rollout.phase, rollout.share) == ("waiting", 0.0)
+    assert rolled("start").rollout.plan == Plan()
+
+
+def test_a_rollout_that_a_kill_interrupted_is_begun_again_as_it_was() -> None:
+    present = under(started_at=5.0)
+    assert rolled("start", plan=PLAN, present=present).rollout.started_at == 5.0
+
+
+def test_a_rollout_is_paused_resumed_and_aborted() -> None:
+    running = under(id="other", phase="running", step=1, since=5.0)
+    paused = rolled("pause", present=running).rollout
+    assert (paused.paused, paused.share, paused.since) == (True, 100.0, 5.0)
+    resumed = rolled("resume", present=under(phase="running", paused=True, since=5.0)).rollout
+    assert (resumed.paused, resumed.since) == (False, NOW)
+    aborted = rolled("abort", present=running).rollout
+    assert (aborted.phase, aborted.reason, aborted.ended_at) == ("aborted", "aborted by me", NOW)
+
+
+@pytest.mark.parametrize(
+    ("do", "version", "present", "said"),
+    [
+        ("start", 2, {"id": "other"}, "a rollout of loc version 2 is under way"),
+        ("start", 3, None, "is the champion already"),
+        ("start", 7, None, "no version 7"),
+        ("start", 1, None, r"refused \(load\)"),
+        ("pause", None, None, "no rollout is under way"),
+        ("abort", None, {"phase": "failed"}, "no rollout is under way"),
+        ("resume", None, {}, "is not paused"),
+        ("stop", None, {}, "do: Invalid enum value"),
+    ],
+)
+def test_a_rollout_that_cannot_be_is_refused(
+    do: str, version: int | None, present: dict[str, Any] | None, said: str
+) -> None:
+    with pytest.raises(NotPossible, match=said):
+        rolled(do, version, present=LOC if present is None else under(**present))
+
+
+def test_an_impossible_plan_names_its_field() -> None:
+    for plan, said in (({"steps": [5, 5]}, "steps must ascend"), ({"every_s": 0}, r"plan\.every_s")):
+        with pytest.raises(NotPossible, match=said) as raised:
+            rolled("start", plan=plan)
+        assert raised.value.fault == "invalid"
+
+
+def test_without_a_champion_there_is_nothing_to_roll_out_beside() -> None:
+    with pytest.raises(NotPossible, match="promote first"):
+        rolled("start", present=replace(LOC, aliases={}))
+
+
+@pytest.mark.parametrize(
+    ("action", "version", "arguments"),
+    [
+        ("route", None, {"weights": {"champion": 1}}),
+        ("route", None, {}),
+        ("promote", 9, {}),
+        ("rollback", 9, {}),
+    ],
+)
+def test_while_a_rollout_is_under_way_the_traffic_is_its_own(
+    action: str, version: int | None, arguments: dict[str, Any]
+) -> None:
+    versions = {**LOC.versions, 9: registered(9)}
+    present = replace(under(), versions=versions)
+    with pytest.raises(NotPossible, match="under way: abort it first"):
+        decided(action, version, present=present, **arguments)
+    assert decided("promote", 2, present=present) == MoveChampion("loc", 2)

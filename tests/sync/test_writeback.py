@@ -1,5 +1,8 @@
 """What is written to MLflow."""
 
+import msgspec
+
+from contract import rollout
 from contract.catalog import ServedModel
 from sync import catalogue
 from sync.desired import RegisteredModel
@@ -81,6 +84,17 @@ def test_a_policy_that_has_expired_gives_way_to_the_one_before_it() -> None:
     assert changes([one], wanted(one), serving(one, 1), {}, {}, now=8.9) == ()
     (change,) = changes([one], wanted(one), serving(one, 1), {}, {}, now=9.0)
     assert change == ModelTag("loc", "fixgate.routing", '{"weights":{"champion":3.0}}')
+
+
+def test_how_a_rollout_ended_is_told_on_its_version() -> None:
+    ended = rollout.Rollout("r", 2, 1, rollout.Plan(), "me", 0.0, phase="failed", reason="at 5 %: p95 812 ms")
+    two = registered(2, tags={"fixgate.serve": "true"})
+    one = model(registered(1), two, tags={"fixgate.rollout": rollout.dump(ended)})
+    told = VersionTags("loc", 2, {"fixgate.rollout": "failed: at 5 %: p95 812 ms"})
+    assert told in changes([one], wanted(one), {}, {}, {}, now=0.0)
+    under_way = rollout.dump(msgspec.structs.replace(ended, phase="running"))
+    one = model(registered(1), two, tags={"fixgate.rollout": under_way})
+    assert told not in changes([one], wanted(one), {}, {}, {}, now=0.0)
 
 
 def test_a_policy_that_has_expired_and_follows_none_is_taken_away() -> None:
