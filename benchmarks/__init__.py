@@ -1,0 +1,1 @@
+"""What fixgate costs and what it bears, measured against what a user would pick instead: `make bench`."""

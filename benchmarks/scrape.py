@@ -1,0 +1,30 @@
+"""The gateway's own counters."""
+
+import re
+import urllib.request
+
+_LINE = re.compile(r'^fixgate_predictions_total\{.*cache="(\w+)".*\} ([0-9.e+]+)$', re.MULTILINE)
+
+
+def outcomes(url: str) -> dict[str, int]:
+    """Predictions so far, by where the fix came from: hit, miss, coalesced, bypass."""
+    with urllib.request.urlopen(url + "/metrics") as answer:  # noqa: S310 - our own gateway
+        return parse(answer.read().decode())
+
+
+def parse(text: str) -> dict[str, int]:
+    """The same, from the text of the metrics."""
+    counted: dict[str, int] = {}
+    for outcome, value in _LINE.findall(text):
+        counted[outcome] = counted.get(outcome, 0) + int(float(value))
+    return counted
+
+
+def since(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """What came on top."""
+    return {outcome: count - before.get(outcome, 0) for outcome, count in after.items()}
+
+
+def hit_rate(counted: dict[str, int]) -> float:
+    """The part of predictions whose fix lay in the cache."""
+    return counted.get("hit", 0) / max(1, sum(counted.values()))
