@@ -1,0 +1,62 @@
+"""What `make test-deploy` needs beside the suite's own parts: Debian's packages and clean environments."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".cache" / "deploy"
+DEBIAN = CACHE / "debian"
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own checker."""
+    return debian("promtool")
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Path:
+    """A Prometheus."""
+    return debian("prometheus")
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Path:
+    """Debian's kubectl (1.20): what its old kustomize accepts, new ones accept too."""
+    return debian("kubectl")
+
+
+def debian(name: str) -> Path:
+    """An executable that deploy/test-tools.sh has unpacked."""
+    found = DEBIAN / "usr" / "bin" / name
+    if not found.exists():
+        pytest.fail(f"{name} is not in {DEBIAN}: run `make test-deploy`, which fetches it (needs apt-get)")
+    return found
+
+
+def tool(name: str) -> str:
+    """A command of the extra `test-deploy`."""
+    found = shutil.which(name, path=str(BIN))
+    if found is None:
+        pytest.fail(f"{name} is not installed: run `make test-deploy`, or pip install '.[test-deploy]'")
+    return found
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
+    """Run a command that must succeed; its output."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}"
+    return done.stdout
