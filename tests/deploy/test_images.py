@@ -41,9 +41,7 @@ def build(name: str, folder: Path) -> Image:
     install = next(line for line in lines if "pip install" in line)
     arguments = shlex.split(install.partition("pip install")[2])
     words = [word for word in arguments if word not in {"--no-cache-dir", "--disable-pip-version-check"}]
-    run(
-        tool("uv"), "pip", "install", "--quiet", "--python", environment / "bin/python", *options, cwd=context
-    )
+    run(tool("uv"), "pip", "install", "--quiet", "--python", environment / "bin/python", *words, cwd=context)
     shutil.rmtree(context)
     entry = next(json.loads(line.partition(" ")[2]) for line in lines if line.startswith("ENTRYPOINT"))
     variables = " ".join(line[4:] for line in lines if line.startswith("ENV "))
