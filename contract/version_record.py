@@ -42,7 +42,8 @@ class VersionRecord(msgspec.Struct, omit_defaults=True):
 
     answered: predictions given to clients. errors: recordings that got none, by class of error.
     hits, looked_up: of those answered, how many came from the cache and how many asked it.
-    fell_back: answered by another version because this one was not available; they count there.
+    fell_back: this version's to answer, but another one did because this one was not available; they count
+        as answered there.
     latency_ms: of those answered, from the head of the request. semi_major_m: their 1 σ.
 
     Mirrored are copies of recordings that another version answered, made for comparison only:
@@ -71,12 +72,13 @@ class VersionRecord(msgspec.Struct, omit_defaults=True):
     @property
     def requests(self) -> int:
         """Recordings that this version was to answer, whatever became of them."""
-        return self.answered + sum(self.errors.values())
+        return self.answered + self.fell_back + sum(self.errors.values())
 
     @property
     def faults(self) -> int:
-        """Errors but for the client's own."""
-        return sum(count for name, count in self.errors.items() if name not in CLIENT_ERRORS)
+        """Errors but for the client's own, and what another version had to answer."""
+        errors = sum(count for name, count in self.errors.items() if name not in CLIENT_ERRORS)
+        return errors + self.fell_back
 
     @property
     def error_rate(self) -> float | None:
@@ -124,13 +126,13 @@ def field_name(version: int, process: str) -> str:
 
 
 def window_keys(model: str, since: float, until: float) -> list[str]:
-    """The hashes to read for what happened in [since, until), Unix seconds, oldest first.
+    """The hashes to read for what happened from `since` to `until`, Unix seconds, oldest first.
 
     Whole windows: the first may hold up to one window of what came before. The fine series, or the coarse
     one when the fine one does not reach back so far.
     """
     series = FINE if until - since <= FINE.keep_s - FINE.window_s else COARSE
-    starts = range(series.start(since), math.ceil(until), series.window_s)
+    starts = range(series.start(since), math.floor(until) + 1, series.window_s)
     return [keys.version_records(model, series.window_s, start) for start in starts]
 
 

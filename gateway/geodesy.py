@@ -38,6 +38,14 @@ def offset(latitude: float, longitude: float, to_latitude: float, to_longitude: 
     return distance * math.sin(math.radians(azimuth)), distance * math.cos(math.radians(azimuth))
 
 
+def courses(
+    latitude: float, longitude: float, to_latitude: float, to_longitude: float
+) -> tuple[float, float, float]:
+    """The geodesic from one place to another: its azimuth at the start and at the end, degrees; metres."""
+    azimuth, back, distance = _WGS84.inv(longitude, latitude, to_longitude, to_latitude)
+    return azimuth, back + 180.0, distance
+
+
 def offsets(
     latitude: Array, longitude: Array, to_latitude: Array, to_longitude: Array
 ) -> tuple[Array, Array]:

@@ -33,6 +33,7 @@ from gateway.recent import Recent
 from gateway.redis_client import connect
 from gateway.remembered import Remembered
 from gateway.triton import Triton
+from gateway.version_records import VersionRecords
 from gateway.wire.limits import Limits
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Services:
     live: Live | None
     history: History
     history_share: HistoryShare
+    records: VersionRecords
     started_at: float
 
 
@@ -73,11 +75,13 @@ class _Tallies:
     metrics: Metrics
     counters: Counters
     history: History
+    records: VersionRecords
     fallback_log: FallbackLog
 
     def answered(self, prediction: Prediction) -> None:
         self.metrics.answered(prediction)
         self.counters.answered(prediction)
+        self.records.answered(prediction)
         self.fallback_log.answered(prediction)
         if prediction.cache != "bypass":
             self.history.looked_up(prediction.at, hit=prediction.cache == "hit")
@@ -85,9 +89,11 @@ class _Tallies:
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         self.metrics.failed(model, version, error)
         self.counters.failed(model, version, error)
+        self.records.failed(model, version, error)
 
     def fell_back(self, model: str, version: int, stand_in: int, count: int) -> None:
         self.metrics.fell_back(model, version, stand_in, count)
+        self.records.fell_back(model, version, count)
         self.fallback_log.fell_back(model, version, stand_in)
 
 
@@ -120,6 +126,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         )
         side_redis = connect(config.redis_url, max_connections=16)
         stack.push_async_callback(side_redis.aclose)
+        records = VersionRecords(side_redis)
         recent, remembered, live = None, None, None
         if config.remember == "on":
             spectrum = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="spectrum"))
@@ -131,7 +138,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         predictor = Predictor(
             catalog=lambda: feed.current,
             locator=locator,
-            tally=_Tallies(metrics, counters, history, FallbackLog()),
+            tally=_Tallies(metrics, counters, history, records, FallbackLog()),
             standing=readiness,
             default_model=config.default_model,
             remember=_remember(recent, remembered),
@@ -140,7 +147,14 @@ async def running(config: Config) -> AsyncIterator[Services]:
         keeping += [remembered.writer.run] if remembered else []
         keeping += [live.writer.run] if live else []
         history_share = HistoryShare(side_redis, history, locator.waiting)
-        for work in (feed.follow, readiness.watch, shared_cache.write_behind, history_share.run, *keeping):
+        for work in (
+            feed.follow,
+            readiness.watch,
+            shared_cache.write_behind,
+            records.write_behind,
+            history_share.run,
+            *keeping,
+        ):
             task = asyncio.create_task(_for_ever(work), name=work.__qualname__)
             stack.push_async_callback(_stop, task)
         services = Services(
@@ -162,6 +176,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             live=live,
             history=history,
             history_share=history_share,
+            records=records,
             started_at=time.time(),
         )
         _add_gauges(services, memory, locator)
@@ -188,6 +203,7 @@ def _add_gauges(services: Services, memory: MemoryCache[Fix], locator: Locator) 
         ("cache_entries", "Fixes in this process's cache.", lambda: len(memory)),
         ("cache_shared_up", "1 while the Redis cache is used.", lambda: shared.available),
         ("cache_writes_dropped", "Fixes that did not reach the Redis cache.", lambda: shared.dropped),
+        ("version_records_dropped", "Records of versions given up.", lambda: services.records.dropped),
         ("rows_waiting", "Rows that wait for a call to Triton.", locator.waiting),
     ):
         services.metrics.gauge(f"fixgate_{name}", about, value)

@@ -80,6 +80,12 @@ def test_the_clients_errors_do_not_count_against_a_version() -> None:
     assert (record.requests, record.faults, record.error_rate) == (150, 10, 0.1)
 
 
+def test_what_another_version_had_to_answer_counts_against_a_version() -> None:
+    """A version that is away altogether must not look faultless because nobody noticed."""
+    record = VersionRecord(fell_back=8, answered=2)
+    assert (record.requests, record.faults, record.error_rate) == (10, 8, 0.8)
+
+
 def test_shares_of_nothing_are_unknown() -> None:
     record = VersionRecord(errors={"InvalidInput": 1})
     assert (record.error_rate, record.hit_rate, record.relative_shift) == (None, None, None)
@@ -93,14 +99,14 @@ def test_a_shift_is_measured_in_the_champions_own_uncertainty() -> None:
 
 
 def test_windows_cover_the_span_and_no_more() -> None:
-    assert window_keys("m", 1005.0, 1030.0) == [
+    assert window_keys("m", 1005.0, 1029.9) == [
         f"fixgate:record:10:{start}:m" for start in (1000, 1010, 1020)
     ]
-    assert window_keys("m", 1000.0, 1000.5) == ["fixgate:record:10:1000:m"]
+    assert window_keys("m", 1000.0, 1000.0) == ["fixgate:record:10:1000:m"]
 
 
 def test_a_long_span_is_read_from_the_coarse_series() -> None:
-    day = window_keys("m", 0.0, 86_400.0)
+    day = window_keys("m", 0.0, 86_399.0)
     assert len(day) == 86_400 / COARSE.window_s
     assert day[-1] == "fixgate:record:600:85800:m"
     almost = FINE.keep_s - FINE.window_s
