@@ -19,6 +19,7 @@ from gateway.handlers import (
     memory,
     models,
     predict,
+    rollout,
     routing,
 )
 from gateway.keys import ACCESS, SERVICES
@@ -51,6 +52,10 @@ ROUTES: tuple[tuple[str, str, Handle, Scope | None], ...] = (
     ("DELETE", "/models/{model}/routing", routing.clear_routing, Scope.ADMIN),
     ("POST", "/models/{model}/promote", routing.promote, Scope.ADMIN),
     ("POST", "/models/{model}/rollback", routing.rollback, Scope.ADMIN),
+    ("GET", "/models/{model}/rollout", rollout.rollout, Scope.READ),
+    ("POST", "/models/{model}/rollout", rollout.start, Scope.ADMIN),
+    ("PATCH", "/models/{model}/rollout", rollout.change, Scope.ADMIN),
+    ("DELETE", "/models/{model}/rollout", rollout.abort, Scope.ADMIN),
     ("GET", "/model/info", models.info, Scope.READ),
     ("GET", "/model/versions", models.versions, Scope.READ),
     ("GET", "/model/performance", models.performance, Scope.READ),

@@ -1,4 +1,4 @@
-"""Who gets the traffic: policies, promotions, rollouts."""
+"""Who gets the traffic: policies and promotions."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ TAG = "Routing"
 ABOUT = "Who gets the traffic that pins no version. Changes are carried out by sync, in the registry."
 
 _NUMBER = {"pattern": "^[0-9]+$"}
-_COMMAND_PROBLEMS = (400, 404, 408, 409, 413, 415, 503)
-_TIMEOUT = parameters.reference("header", "X-Request-Timeout-Ms")
+COMMAND_PROBLEMS = (400, 404, 408, 409, 413, 415, 503)
+TIMEOUT = parameters.reference("header", "X-Request-Timeout-Ms")
 _IF_MATCH = parameters.reference("header", "If-Match")
 
 _WEIGHT = number("A weight.", unit="1", minimum=0)
@@ -114,7 +114,6 @@ _IN_FORCE = answer("In force.", "Routing", _ROUTING_EXAMPLE, headers=("ETag",))
 _MOVED = answer(
     "Done.", "Promoted", {"model": "localization", "message": "done", "previous_version": "3", "version": "4"}
 )
-
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET",
@@ -132,10 +131,10 @@ OPERATIONS: tuple[Operation, ...] = (
         TAG,
         Scope.ADMIN,
         answers={200: _IN_FORCE},
-        problems=(*_COMMAND_PROBLEMS, 412),
+        problems=(*COMMAND_PROBLEMS, 412),
         description="Sync writes the weights to the registered model's tag `fixgate.routing`; every gateway "
         "follows within two seconds. Refused while a rollout is under way.",
-        takes=(_TIMEOUT, _IF_MATCH),
+        takes=(TIMEOUT, _IF_MATCH),
         body=BODIES["Policy"],
     ),
     Operation(
@@ -146,7 +145,7 @@ OPERATIONS: tuple[Operation, ...] = (
         Scope.ADMIN,
         answers={200: _IN_FORCE},
         problems=(400, 404, 409, 412, 503),
-        takes=(_TIMEOUT, _IF_MATCH),
+        takes=(TIMEOUT, _IF_MATCH),
     ),
     Operation(
         "POST",
@@ -155,9 +154,9 @@ OPERATIONS: tuple[Operation, ...] = (
         TAG,
         Scope.ADMIN,
         answers={200: _MOVED},
-        problems=_COMMAND_PROBLEMS,
+        problems=COMMAND_PROBLEMS,
         description="Moves the alias `champion` in the registry; without a version, to the candidate.",
-        takes=(_TIMEOUT,),
+        takes=(TIMEOUT,),
         body=BODIES["Promotion"],
     ),
     Operation(
@@ -167,9 +166,9 @@ OPERATIONS: tuple[Operation, ...] = (
         TAG,
         Scope.ADMIN,
         answers={200: _MOVED},
-        problems=_COMMAND_PROBLEMS,
+        problems=COMMAND_PROBLEMS,
         description="It is still loaded, and takes the traffic within two seconds.",
-        takes=(_TIMEOUT,),
+        takes=(TIMEOUT,),
         body=BODIES["Promotion"],
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.openapi import answers, bodies, control, kept, parameters, problems, served, watched
+from gateway.openapi import answers, bodies, control, kept, parameters, problems, rollout, served, watched
 from gateway.openapi.operation import SECURITY
 from gateway.openapi.paths import OPERATIONS, TAGS
 from gateway.openapi.schema import Schema
@@ -30,6 +30,7 @@ SCHEMAS: dict[str, Schema] = {
     **served.SCHEMAS,
     **kept.SCHEMAS,
     **control.SCHEMAS,
+    **rollout.SCHEMAS,
     **watched.SCHEMAS,
     **_BESIDE,
 }

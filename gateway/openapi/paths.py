@@ -1,7 +1,7 @@
 """Every path and method that the gateway answers: one entry each. app.py's ROUTES has the same ones."""
 
 from gateway.access.key_file import Scope
-from gateway.openapi import bodies, control, examples, kept, parameters, watched
+from gateway.openapi import bodies, control, examples, kept, parameters, rollout, watched
 from gateway.openapi.operation import Answer, Operation, answer, content
 from gateway.wire.geojson import MEDIA_TYPE as GEOJSON
 from gateway.wire.problem import MEDIA_TYPE as PROBLEM
@@ -154,6 +154,7 @@ OPERATIONS: tuple[Operation, ...] = (
         takes=(parameters.reference("query", "limit"),),
     ),
     *control.OPERATIONS,
+    *rollout.OPERATIONS,
     Operation(
         "GET",
         "/localizations/recent",
