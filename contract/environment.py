@@ -35,9 +35,9 @@ GATEWAY = frozenset(
         "FIXGATE_TLS_CERT",
         "FIXGATE_TLS_KEY",
         "FIXGATE_TRITON_GRPC",
+        "FIXGATE_TRITON_SHM",
     }
 )
-        "FIXGATE_TRITON_SHM",
 
 SYNC = frozenset(
     {

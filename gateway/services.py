@@ -112,7 +112,9 @@ async def running(config: Config) -> AsyncIterator[Services]:
         )
 
         feed = CatalogFeed(feed_redis, config.snapshot)
-        readiness = Readiness(lambda: feed.current, triton.version_ready, config.default_model)
+        readiness = Readiness(
+            lambda: feed.current, triton.version_ready, config.default_model, reachable=triton.available
+        )
         feed.changed = lambda _: readiness.look_now()
         feed.start_from_snapshot()
         metrics, counters, history = Metrics(), Counters(), History()

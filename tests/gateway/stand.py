@@ -169,6 +169,14 @@ def publish(triton: Triton, *versions: Model) -> None:
         time.sleep(0.1)
 
 
+def serve_only(triton: Triton, *versions: Model) -> None:
+    """Let Triton load these versions of a published model, and unload the others, in its own time."""
+    first = versions[0]
+    staged = triton.staging / f"{first.name}.pbtxt"
+    staged.write_text(_config(first, [model.version for model in versions]))
+    staged.rename(triton.repository / first.name / "config.pbtxt")
+
+
 def withdraw(triton: Triton, name: str) -> None:
     """Take a model out of Triton's repository, and wait until it is unloaded."""
     shutil.rmtree(triton.repository / name)
