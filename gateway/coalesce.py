@@ -1,10 +1,16 @@
-"""What arrives while calls are in flight leaves together in the next call. No timer: idle means at once."""
+"""What arrives while calls are in flight leaves together in the next call. No timer: idle means at once.
+
+Single requests leave before batches, which have a share of every call that both wait for; mirrored traffic
+leaves when nothing else waits anywhere, one call at a time.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
+
+from gateway.priority import BATCH_SHARE, Priority
 
 Lane = TypeVar("Lane", bound=Hashable)
 Item = TypeVar("Item")
@@ -25,23 +31,30 @@ class Coalescer(Generic[Lane, Item, Answer]):
         self._send = send
         self._in_flight = in_flight
         self._lanes: dict[Lane, _Queue[Item, Answer]] = {}
+        self._waiting = [0] * len(Priority)
+        self._mirrored: dict[Lane, None] = {}
+        self._mirroring = False
 
-    async def one(self, lane: Lane, item: Item, *, limit: int) -> Answer:
+    async def one(
+        self, lane: Lane, item: Item, *, limit: int, priority: Priority = Priority.INTERACTIVE
+    ) -> Answer:
         """Send one item; `limit` is the most items one call of this lane may carry.
 
         Raises:
             Whatever its call raised.
         """
-        entry = self._put(lane, [item], limit)[0]
+        entry = self._put(lane, [item], limit, priority)[0]
         try:
             return await entry.answer
         except asyncio.CancelledError:
             self._withdraw(lane, [entry])
             raise
 
-    async def many(self, lane: Lane, items: Sequence[Item], *, limit: int) -> list[Answer | BaseException]:
+    async def many(
+        self, lane: Lane, items: Sequence[Item], *, limit: int, priority: Priority = Priority.INTERACTIVE
+    ) -> list[Answer | BaseException]:
         """Send items, together as far as `limit` allows; a failed call stands in its items' places."""
-        entries = self._put(lane, items, limit)
+        entries = self._put(lane, items, limit, priority)
         try:
             return await asyncio.gather(*(entry.answer for entry in entries), return_exceptions=True)
         except asyncio.CancelledError:
@@ -50,32 +63,54 @@ class Coalescer(Generic[Lane, Item, Answer]):
 
     def waiting(self) -> int:
         """Items that wait for a call."""
-        return sum(len(queue.entries) for queue in self._lanes.values())
+        return sum(self._waiting)
 
-    def _put(self, lane: Lane, items: Sequence[Item], limit: int) -> "list[_Entry[Item, Answer]]":
+    def _put(
+        self, lane: Lane, items: Sequence[Item], limit: int, priority: Priority
+    ) -> "list[_Entry[Item, Answer]]":
         queue = self._lanes.get(lane)
         if queue is None:
             queue = self._lanes[lane] = _Queue()
         queue.limit = max(1, limit)
         loop = asyncio.get_running_loop()
-        entries = [_Entry[Item, Answer](item, loop.create_future()) for item in items]
-        queue.entries.update(dict.fromkeys(entries))
+        entries = [_Entry[Item, Answer](item, priority, loop.create_future()) for item in items]
+        queue.entries[priority].update(dict.fromkeys(entries))
+        self._waiting[priority] += len(entries)
+        if priority is Priority.SHADOW:
+            self._mirrored[lane] = None
         self._pump(lane, queue)
         return entries
 
     def _pump(self, lane: Lane, queue: "_Queue[Item, Answer]") -> None:
-        while queue.entries and queue.calls < self._in_flight:
-            leaving = list(islice(queue.entries, queue.limit))
-            for entry in leaving:
-                del queue.entries[entry]
-            queue.calls += 1
-            task = asyncio.create_task(self._send(lane, [entry.item for entry in leaving]))
-            call = _Call(task, len(leaving))
-            for entry in leaving:
-                entry.call = call
-            task.add_done_callback(partial(self._done, lane, queue, leaving))
-        if not queue.entries and not queue.calls:
+        while queue.calls < self._in_flight and (leaving := queue.take()):
+            self._leave(lane, queue, leaving)
+        self._mirror()
+        if not queue.calls and not any(queue.entries):
             self._lanes.pop(lane, None)
+
+    def _mirror(self) -> None:
+        """Send mirrored items when nothing else waits."""
+        if self._mirroring or self._waiting[Priority.INTERACTIVE] or self._waiting[Priority.BATCH]:
+            return
+        for lane in self._mirrored:
+            queue = self._lanes[lane]
+            if queue.calls < self._in_flight:
+                self._mirroring = True
+                self._leave(lane, queue, queue.take_mirrored())
+                if not queue.entries[Priority.SHADOW]:
+                    del self._mirrored[lane]
+                return
+
+    def _leave(
+        self, lane: Lane, queue: "_Queue[Item, Answer]", leaving: "list[_Entry[Item, Answer]]"
+    ) -> None:
+        queue.calls += 1
+        task = asyncio.create_task(self._send(lane, [entry.item for entry in leaving]))
+        call = _Call(task, len(leaving))
+        for entry in leaving:
+            self._waiting[entry.priority] -= 1
+            entry.call = call
+        task.add_done_callback(partial(self._done, lane, queue, leaving))
 
     def _done(
         self,
@@ -85,6 +120,8 @@ class Coalescer(Generic[Lane, Item, Answer]):
         task: "asyncio.Task[Sequence[Answer]]",
     ) -> None:
         queue.calls -= 1
+        if entries[0].priority is Priority.SHADOW:
+            self._mirroring = False
         self._pump(lane, queue)
         waited_for = [(place, entry.answer) for place, entry in enumerate(entries) if not entry.answer.done()]
         if task.cancelled():
@@ -104,8 +141,17 @@ class Coalescer(Generic[Lane, Item, Answer]):
                 entry.answer.exception()  # heard of, though nobody waits any more
             if entry.call is not None:
                 entry.call.leave()
-            elif (queue := self._lanes.get(lane)) is not None:
-                queue.entries.pop(entry, None)
+            else:
+                self._drop(lane, entry)
+
+    def _drop(self, lane: Lane, entry: "_Entry[Item, Answer]") -> None:
+        queue = self._lanes[lane]
+        del queue.entries[entry.priority][entry]
+        self._waiting[entry.priority] -= 1
+        if entry.priority is Priority.SHADOW and not queue.entries[Priority.SHADOW]:
+            del self._mirrored[lane]
+            if not queue.calls and not any(queue.entries):
+                del self._lanes[lane]
 
 
 class _Call:
@@ -124,20 +170,44 @@ class _Call:
 
 
 class _Entry(Generic[Item, Answer]):
-    __slots__ = ("answer", "call", "item")
+    __slots__ = ("answer", "call", "item", "priority")
 
-    def __init__(self, item: Item, answer: "asyncio.Future[Answer]") -> None:
+    def __init__(self, item: Item, priority: Priority, answer: "asyncio.Future[Answer]") -> None:
         self.item = item
+        self.priority = priority
         self.answer = answer
         self.call: _Call | None = None
 
 
 class _Queue(Generic[Item, Answer]):
-    """One lane: a dict as an ordered set, so that a cancelled entry leaves at once."""
+    """One lane: dicts as ordered sets, one for each priority, so that a cancelled entry leaves at once."""
 
-    __slots__ = ("calls", "entries", "limit")
+    __slots__ = ("_owed", "calls", "entries", "limit")
 
     def __init__(self) -> None:
-        self.entries: dict[_Entry[Item, Answer], None] = {}
+        self.entries: list[dict[_Entry[Item, Answer], None]] = [{} for _ in Priority]
         self.calls = 0
         self.limit = 1
+        self._owed = 0.0  # rows of their share that batches have not had yet
+
+    def take(self) -> list[_Entry[Item, Answer]]:
+        """The next call's entries, single requests first; none when only mirrored ones wait."""
+        single, batch = self.entries[Priority.INTERACTIVE], self.entries[Priority.BATCH]
+        if not batch:
+            return self._pop(single, self.limit)
+        self._owed = self._owed + BATCH_SHARE * self.limit if single else 0.0
+        share = min(int(self._owed), len(batch))
+        self._owed -= share
+        first = self._pop(single, self.limit - share)
+        return first + self._pop(batch, self.limit - len(first))
+
+    def take_mirrored(self) -> list[_Entry[Item, Answer]]:
+        """The next call's entries when only mirrored ones wait."""
+        return self._pop(self.entries[Priority.SHADOW], self.limit)
+
+    @staticmethod
+    def _pop(entries: dict[_Entry[Item, Answer], None], count: int) -> list[_Entry[Item, Answer]]:
+        leaving = list(islice(entries, count))
+        for entry in leaving:
+            del entries[entry]
+        return leaving

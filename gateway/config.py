@@ -43,6 +43,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     cache_l1_bytes: memory for cached fixes in this process; 0 = none.
     predict_timeout_ms, batch_timeout_ms: time for a request that names none.
     max_timeout_ms: the longest time a request may ask for.
+    objective_ms: what an answer should take at most; a request that would take longer gets 503 at once.
+    max_queued_bytes: bytes that requests under way may hold together; what comes on top gets 503.
     calls_in_flight: Triton calls under way at once for one version and row shape.
     signal_threads: threads for the signal front-end; 0 = one per core.
     remember: `on` or `off`; off keeps no prediction anywhere: no recent localisations, no feedback.
@@ -74,6 +76,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     predict_timeout_ms: Milliseconds = 2_000
     batch_timeout_ms: Milliseconds = 10_000
     max_timeout_ms: Milliseconds = 60_000
+    objective_ms: Milliseconds = 500
+    max_queued_bytes: Annotated[int, Meta(ge=1024, le=1 << 40)] = 512 << 20
     calls_in_flight: Annotated[int, Meta(ge=1, le=64)] = 2
     signal_threads: Annotated[int, Meta(ge=0, le=256)] = 0
     remember: Literal["on", "off"] = "on"

@@ -39,6 +39,11 @@ class Recording:
     features: Float | None = None
     sample_id: str | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its samples take in memory."""
+        return sum(array.nbytes for array in (self.iq, self.features) if array is not None)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictRequest:
@@ -58,6 +63,11 @@ class BatchRequest:
     items: tuple[PredictRequest | FixgateError, ...]
     continue_on_error: bool = True
     sample_ids: tuple[str | None, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all samples take in memory."""
+        return sum(item.recording.nbytes for item in self.items if isinstance(item, PredictRequest))
 
     def sample_id(self, place: int) -> str:
         """The client's name of an item, or its place."""

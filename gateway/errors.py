@@ -11,7 +11,8 @@ FixgateError
 ├── Conflict              it exists already, or contradicts what does
 ├── PreconditionFailed    If-Match names another state
 ├── TooManyRequests       over the key's rate
-├── Unavailable           overload, or not ready
+├── Unavailable           not ready, or a part of it away
+│   └── Overloaded        the answer would come too late, or there is no room for the request
 ├── BadAnswer             the backend gave an unusable answer
 └── DeadlineExceeded      out of time
 """
@@ -76,7 +77,7 @@ class TooManyRequests(_Retryable):
 
 
 class Unavailable(_Retryable):
-    """Overload, or not ready; `retry_after_s` says when to come back.
+    """Not ready, or a part of it away; `retry_after_s` says when to come back.
 
     version_away: this version is not to be had now; another one of the model may be.
     """
@@ -84,6 +85,10 @@ class Unavailable(_Retryable):
     def __init__(self, detail: str, *, retry_after_s: float = 1.0, version_away: bool = False) -> None:
         super().__init__(detail, retry_after_s=retry_after_s)
         self.version_away = version_away
+
+
+class Overloaded(Unavailable):
+    """The answer would come too late, or there is no room for the request."""
 
 
 class BadAnswer(FixgateError):

@@ -1,24 +1,52 @@
-"""From canonical inputs to fixes: memory, the flight under way, the shared cache, the row, Triton."""
+"""From canonical inputs to fixes: memory, the flight under way, the shared cache, the row, Triton.
+
+Whoever is found in a cache is answered however much there is to do; the rest must be admitted before anything
+is computed for it.
+"""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
+from gateway.admission import Admission
 from gateway.cache import FixCache
 from gateway.coalesce import Coalescer
 from gateway.covariance import fixes
 from gateway.domain import Fix, Float, Lane, RawOutputs
-from gateway.errors import FixgateError
+from gateway.errors import FixgateError, Overloaded
 from gateway.flights import Flights
 from gateway.pipeline import Canonical, Pipeline
 from gateway.prediction import CacheOutcome
+from gateway.priority import Priority
 from gateway.stopwatch import Stopwatch
+from gateway.threads import Threads
 
 T = TypeVar("T")
 Found = tuple[Fix, CacheOutcome] | FixgateError
 """A raw fix and where it came from, or why there is none."""
+
+
+RARE = 0.1
+"""Share of cached fixes below which a large body is not read for the sake of one."""
+
+LARGEST_CALL = 1024
+"""Rows, where the version's own limit does not matter."""
+
+_NEWEST = 0.02
+
+
+class Urgency(NamedTuple):
+    """Who goes first, and when it is too late (on the event loop's clock)."""
+
+    priority: Priority
+    deadline: float
+
+
+class _Row(NamedTuple):
+    values: Float
+    priority: Priority
 
 
 class Backend(Protocol):
@@ -31,42 +59,85 @@ class Backend(Protocol):
 class Locator:
     """Finds fixes, computing as few as possible. A cancelled caller leaves; nothing is done for nobody."""
 
-    def __init__(self, *, backend: Backend, cache: FixCache, threads: Executor, calls_in_flight: int) -> None:
+    def __init__(
+        self,
+        *,
+        backend: Backend,
+        cache: FixCache,
+        threads: Threads,
+        admission: Admission,
+        calls_in_flight: int,
+    ) -> None:
         self._backend = backend
         self._cache = cache
         self._threads = threads
-        self._calls: Coalescer[Lane, Float, Fix | FixgateError] = Coalescer(
+        self._admission = admission
+        self._calls: Coalescer[Lane, _Row, Fix | FixgateError] = Coalescer(
             self._call, in_flight=calls_in_flight
         )
-        self._flights: Flights[bytes, Found] = Flights()
+        self._flights: Flights[tuple[bytes, bool], Found] = Flights()
+        self._hits: dict[str, float] = {}
 
-    async def one(self, pipeline: Pipeline, canonical: Canonical, *, cached: bool, watch: Stopwatch) -> Found:
-        """The fix of one input; `cached` False neither looks anything up nor keeps anything."""
+    async def one(
+        self,
+        pipeline: Pipeline,
+        canonical: Canonical,
+        *,
+        cached: bool,
+        watch: Stopwatch,
+        priority: Priority = Priority.INTERACTIVE,
+        deadline: float = math.inf,
+    ) -> Found:
+        """The fix of one input; `cached` False neither looks anything up nor keeps anything.
+
+        Raises:
+            Overloaded: it would come after `deadline` (the event loop's clock), or too late for the objective.
+        """
+        urgency = Urgency(priority, deadline)
         if not cached:
-            return _outcome((await self._compute(pipeline, [canonical], watch))[0], "bypass")
+            return _outcome((await self._compute(pipeline, [canonical], watch, urgency))[0], "bypass")
         watch.enter("cache")
         key = pipeline.keys.key(canonical)
         if (fix := self._cache.recent(key)) is not None:
+            self._looked_up(pipeline.model, 1, 1)
             return fix, "hit"
-        if key in self._flights:
+        place = (key, priority is Priority.SHADOW)  # mirrored flights are refused sooner: not shared
+        if place in self._flights:
             watch.enter("shared")
-        found, joined = await self._flights.join(key, partial(self._fly, pipeline, key, canonical, watch))
+        start = partial(self._fly, pipeline, key, canonical, watch, urgency)
+        found, joined = await self._flights.join(place, start)
+        if isinstance(found, Overloaded):
+            raise found.with_traceback(None)
         return _shared(found) if joined else found
 
     async def many(
-        self, pipeline: Pipeline, canonicals: Sequence[Canonical], *, cached: bool, watch: Stopwatch
+        self,
+        pipeline: Pipeline,
+        canonicals: Sequence[Canonical],
+        *,
+        cached: bool,
+        watch: Stopwatch,
+        priority: Priority = Priority.BATCH,
+        deadline: float = math.inf,
     ) -> list[Found]:
-        """The fixes of many inputs, in order; equal ones are computed once, and all of them together."""
+        """The fixes of many inputs, in order; equal ones are computed once, and all of them together.
+
+        Raises:
+            Overloaded: as for `one`; for all of them.
+        """
+        urgency = Urgency(priority, deadline)
         if not cached:
-            return [_outcome(one, "bypass") for one in await self._compute(pipeline, canonicals, watch)]
+            computed = await self._compute(pipeline, canonicals, watch, urgency)
+            return [_outcome(one, "bypass") for one in computed]
         watch.enter("cache")
         keys = [pipeline.keys.key(canonical) for canonical in canonicals]
         found: dict[bytes, Found] = {
             key: (fix, "hit") for key in keys if (fix := self._cache.recent(key)) is not None
         }
         wanted = {key: canonical for key, canonical in zip(keys, canonicals, strict=True) if key not in found}
+        self._looked_up(pipeline.model, len(found), len(found))
         if wanted:
-            found |= await self._find(pipeline, wanted, watch)
+            found |= await self._find(pipeline, wanted, watch, urgency)
         first = {key: place for place, key in reversed(list(enumerate(keys)))}
         return [found[key] if first[key] == place else _shared(found[key]) for place, key in enumerate(keys)]
 
@@ -74,59 +145,117 @@ class Locator:
         """Rows that wait for a call to Triton."""
         return self._calls.waiting()
 
-    async def _fly(self, pipeline: Pipeline, key: bytes, canonical: Canonical, watch: Stopwatch) -> Found:
-        return (await self._find(pipeline, {key: canonical}, watch))[key]
+    def admit(self, model: str, versions: Sequence[int], urgency: Urgency) -> None:
+        """Return unless none of these versions could answer in time, and cached fixes of the model are rare.
+
+        Raises:
+            Overloaded: none could.
+        """
+        if self._hits.get(model, 1.0) > RARE:
+            return
+        refused = None
+        for version in versions:
+            try:
+                self._admit(model, version, 1, LARGEST_CALL, urgency)
+            except Overloaded as error:
+                refused = error
+            else:
+                return
+        if refused:
+            raise refused
+
+    async def _fly(
+        self, pipeline: Pipeline, key: bytes, canonical: Canonical, watch: Stopwatch, urgency: Urgency
+    ) -> Found:
+        try:
+            return (await self._find(pipeline, {key: canonical}, watch, urgency))[key]
+        except Overloaded as error:
+            return error
 
     async def _find(
-        self, pipeline: Pipeline, wanted: Mapping[bytes, Canonical], watch: Stopwatch
+        self, pipeline: Pipeline, wanted: Mapping[bytes, Canonical], watch: Stopwatch, urgency: Urgency
     ) -> dict[bytes, Found]:
         """What memory does not have: from the shared cache, or computed and then kept."""
         hits = await self._cache.find(pipeline.model, list(wanted))
+        self._looked_up(pipeline.model, len(wanted), len(hits))
         missing = [key for key in wanted if key not in hits]
         found: dict[bytes, Found] = {key: (fix, "hit") for key, fix in hits.items()}
         if missing:
-            computed = await self._compute(pipeline, [wanted[key] for key in missing], watch)
+            computed = await self._compute(pipeline, [wanted[key] for key in missing], watch, urgency)
             found |= {key: _outcome(one, "miss") for key, one in zip(missing, computed, strict=True)}
             fresh = {key: one for key, one in zip(missing, computed, strict=True) if isinstance(one, Fix)}
             self._cache.keep(pipeline.model, fresh)
         return found
 
     async def _compute(
-        self, pipeline: Pipeline, canonicals: Sequence[Canonical], watch: Stopwatch
+        self, pipeline: Pipeline, canonicals: Sequence[Canonical], watch: Stopwatch, urgency: Urgency
     ) -> list[Fix | FixgateError]:
-        """Rows, then calls; rows of one shape leave together."""
-        watch.enter("frontend")
-        rows = await self._rows(pipeline, canonicals)
-        watch.enter("triton")
+        """Admission, then rows, then calls; rows of one shape leave together."""
+        model, version, rows = pipeline.model, pipeline.version, len(canonicals)
+        costly = any(pipeline.costly(canonical) for canonical in canonicals)
+        if costly:
+            left_s = urgency.deadline - asyncio.get_running_loop().time()
+            self._admission.check(self._threads.wait_s, left_s, "the signal front-end", urgency.priority)
+        self._admit(model, version.version, rows, version.max_batch_size, urgency)
+        with self._admission.station(model, version.version).holding(rows, urgency.priority):
+            watch.enter("frontend")
+            made = await self._rows(pipeline, canonicals) if costly else list(map(pipeline.row, canonicals))
+            watch.enter("triton")
+            return await self._answers(pipeline, made, urgency.priority)
+
+    def _looked_up(self, model: str, count: int, hits: int) -> None:
+        if count:
+            before = self._hits.get(model, 1.0)
+            self._hits[model] = before + min(1.0, _NEWEST * count) * (hits / count - before)
+
+    def _admit(self, model: str, version: int, rows: int, limit: int, urgency: Urgency) -> None:
+        now = asyncio.get_running_loop().time()
+        station = self._admission.station(model, version)
+        left_s = urgency.deadline - now
+        self._admission.check_rows(station, rows, limit, priority=urgency.priority, left_s=left_s, now=now)
+
+    async def _rows(self, pipeline: Pipeline, canonicals: Sequence[Canonical]) -> list[Float | FixgateError]:
+        """One row per input; the front-end's work is shared among the threads."""
+        rows = await asyncio.gather(
+            *(
+                self._threads.run(f"frontend {pipeline.model}", one.size, partial(pipeline.row, one))
+                for one in canonicals
+            ),
+            return_exceptions=True,
+        )
+        return [_ours(row) for row in rows]
+
+    async def _answers(
+        self, pipeline: Pipeline, rows: Sequence[Float | FixgateError], priority: Priority
+    ) -> list[Fix | FixgateError]:
         answers: list[Fix | FixgateError | None] = [
             row if isinstance(row, FixgateError) else None for row in rows
         ]
-        lanes: dict[Lane, dict[int, Float]] = {}
+        lanes: dict[Lane, dict[int, _Row]] = {}
         for place, row in enumerate(rows):
             if not isinstance(row, FixgateError):
-                lanes.setdefault(pipeline.lane(row), {})[place] = row
+                lanes.setdefault(pipeline.lane(row), {})[place] = _Row(row, priority)
         limit = pipeline.version.max_batch_size
         outcomes = await asyncio.gather(
-            *(self._calls.many(lane, list(chosen.values()), limit=limit) for lane, chosen in lanes.items())
+            *(
+                self._calls.many(lane, list(chosen.values()), limit=limit, priority=priority)
+                for lane, chosen in lanes.items()
+            )
         )
         for chosen, fixed in zip(lanes.values(), outcomes, strict=True):
             for place, one in zip(chosen, fixed, strict=True):
                 answers[place] = _ours(one)
         return [one for one in answers if one is not None]
 
-    async def _rows(self, pipeline: Pipeline, canonicals: Sequence[Canonical]) -> list[Float | FixgateError]:
-        """One row per input; the front-end's work is shared among the threads."""
-        if not any(pipeline.costly(canonical) for canonical in canonicals):
-            return [pipeline.row(canonical) for canonical in canonicals]
-        loop = asyncio.get_running_loop()
-        rows = await asyncio.gather(
-            *(loop.run_in_executor(self._threads, pipeline.row, canonical) for canonical in canonicals),
-            return_exceptions=True,
-        )
-        return [_ours(row) for row in rows]
-
-    async def _call(self, lane: Lane, rows: Sequence[Float]) -> list[Fix | FixgateError]:
-        raw = await self._backend.infer(lane, rows)
+    async def _call(self, lane: Lane, rows: Sequence[_Row]) -> list[Fix | FixgateError]:
+        now = asyncio.get_running_loop().time
+        station = self._admission.station(lane.model, lane.version)
+        call, answered = station.began([row.priority for row in rows], now()), False
+        try:
+            raw = await self._backend.infer(lane, [row.values for row in rows])
+            answered = True
+        finally:
+            station.ended(call, now(), answered=answered)
         return list(fixes(raw.positions, raw.uncertainties, lane.output))
 
 

@@ -14,9 +14,10 @@ from gateway import routing
 from gateway.deadline import within
 from gateway.domain import BatchRequest, Fix, PredictRequest, Recording
 from gateway.errors import FixgateError, Unavailable
-from gateway.locate import Found, Locator
+from gateway.locate import Found, Locator, Urgency
 from gateway.pipeline import Canonical, Pipeline
 from gateway.prediction import CacheOutcome, Prediction, derive
+from gateway.priority import Priority
 from gateway.routing import Choice, Pin, Route
 from gateway.stopwatch import Stopwatch
 from gateway.wire.identifier import uuid7
@@ -86,6 +87,15 @@ class Predictor:
             routing.pinned(model, pin)
         return model
 
+    def admit(self, model: ServedModel, pin: Pin | None, priority: Priority, deadline: float) -> None:
+        """Return when a body that costs much to read is worth reading.
+
+        Raises:
+            Overloaded: none of the model's versions could answer in time, and cached fixes are rare.
+        """
+        numbers = routing.shares(model, time.time()) if pin is None else [routing.pinned(model, pin).version]
+        self._locator.admit(model.name, list(numbers), Urgency(priority, deadline))
+
     async def predict(
         self, model: ServedModel, pin: Pin | None, request: PredictRequest, deadline: float, watch: Stopwatch
     ) -> Prediction:
@@ -121,7 +131,8 @@ class Predictor:
         choice = self._choose(route, pin, next(sessions, None), count)
         while True:
             try:
-                found = await within(deadline, watch, self._find_items(self._pipeline(choice), batch, watch))
+                finding = self._find_items(self._pipeline(choice), batch, deadline, watch)
+                found = await within(deadline, watch, finding)
             except FixgateError as error:
                 if (stand_in := self._stand_in(route, choice, error, count)) is None:
                     raise
@@ -141,13 +152,15 @@ class Predictor:
         pipeline = self._pipeline(choice)
         canonical = pipeline.canonical(request)
         cached = request.options.cache_enabled
-        finding = self._locator.one(pipeline, canonical, cached=cached, watch=watch)
+        finding = self._locator.one(pipeline, canonical, cached=cached, watch=watch, deadline=deadline)
         found = await within(deadline, watch, finding)
         if isinstance(found, FixgateError):
             raise found.with_traceback(None)  # others may be raising it too
         return found
 
-    async def _find_items(self, pipeline: Pipeline, batch: BatchRequest, watch: Stopwatch) -> list[Found]:
+    async def _find_items(
+        self, pipeline: Pipeline, batch: BatchRequest, deadline: float, watch: Stopwatch
+    ) -> list[Found]:
         found: dict[int, Found] = {}
         wanted: dict[bool, dict[int, Canonical]] = {True: {}, False: {}}
         for place, item in enumerate(batch.items):
@@ -159,7 +172,9 @@ class Predictor:
                 found[place] = error
         for cached, inputs in wanted.items():
             if inputs:
-                finding = self._locator.many(pipeline, list(inputs.values()), cached=cached, watch=watch)
+                finding = self._locator.many(
+                    pipeline, list(inputs.values()), cached=cached, watch=watch, deadline=deadline
+                )
                 for place, one in zip(inputs, await finding, strict=True):
                     if isinstance(one, FixgateError):
                         _stop_unless(batch.continue_on_error, one)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from gateway.admission import Admission, ByteBudget
 from gateway.cache import FixCache
 from gateway.cache_memory import MemoryCache
 from gateway.cache_redis import RedisCache
@@ -32,6 +33,7 @@ from gateway.readiness import Readiness
 from gateway.recent import Recent
 from gateway.redis_client import connect
 from gateway.remembered import Remembered
+from gateway.threads import Threads
 from gateway.triton import Triton
 from gateway.version_records import VersionRecords
 from gateway.wire.limits import Limits
@@ -51,6 +53,9 @@ class Services:
     config: Config
     limits: Limits
     threads: ThreadPoolExecutor
+    signal: Threads
+    admission: Admission
+    memory: ByteBudget
     feed: CatalogFeed
     triton: Triton
     shared_cache: RedisCache
@@ -107,9 +112,10 @@ async def running(config: Config) -> AsyncIterator[Services]:
         stack.push_async_callback(cache_redis.aclose)
         triton = Triton(config.triton_grpc, shared_memory=config.triton_shm)
         stack.push_async_callback(triton.close)
-        threads = stack.enter_context(
-            ThreadPoolExecutor(config.signal_threads or os.cpu_count(), thread_name_prefix="signal")
-        )
+        count = config.signal_threads or os.cpu_count() or 1
+        threads = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="signal"))
+        signal = Threads(threads, count)
+        admission = Admission(objective_s=config.objective_ms / 1e3, calls_in_flight=config.calls_in_flight)
 
         feed = CatalogFeed(feed_redis, config.snapshot)
         readiness = Readiness(
@@ -120,10 +126,12 @@ async def running(config: Config) -> AsyncIterator[Services]:
         metrics, counters, history = Metrics(), Counters(), History()
         shared_cache = RedisCache(cache_redis, config.cache_ttl_s)
         memory = MemoryCache[Fix](config.cache_l1_bytes, config.cache_ttl_s)
+        cache = FixCache(memory, shared_cache)
         locator = Locator(
-            backend=triton,
-            cache=FixCache(memory, shared_cache),
-            threads=threads,
+            backend=CountedCalls(triton, metrics),
+            cache=cache,
+            threads=signal,
+            admission=admission,
             calls_in_flight=config.calls_in_flight,
         )
         side_redis = connect(config.redis_url, max_connections=16)
@@ -163,6 +171,9 @@ async def running(config: Config) -> AsyncIterator[Services]:
             config=config,
             limits=Limits(body_bytes=config.max_body_bytes),
             threads=threads,
+            signal=signal,
+            admission=admission,
+            memory=ByteBudget(config.max_queued_bytes),
             feed=feed,
             triton=triton,
             shared_cache=shared_cache,

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from gateway.errors import Unavailable
+from gateway.errors import Overloaded
 
 
 class Concurrency:
@@ -18,10 +18,10 @@ class Concurrency:
         """Be one of them.
 
         Raises:
-            Unavailable: there are as many as may be.
+            Overloaded: there are as many as may be.
         """
         if self._under_way >= self._limit:
-            raise Unavailable(f"{self._limit} requests are being answered, which is the most at once here")
+            raise Overloaded(f"{self._limit} requests are being answered, which is the most at once here")
         self._under_way += 1
         try:
             yield

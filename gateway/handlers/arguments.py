@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway.config import Config
 from gateway.errors import InvalidInput, UnsupportedMedia
 from gateway.handlers import request as read
+from gateway.keys import SERVICES
 from gateway.wire.content_encoding import decode
 from gateway.wire.options import parameters
 from gateway.wire.request import JSON
@@ -27,9 +28,9 @@ async def document(request: web.Request, kind: type[T], config: Config, *, empty
         TooLarge, BodyTimeout: as for any body.
     """
     until = asyncio.get_running_loop().time() + config.predict_timeout_ms / 1e3
-    body = decode(
-        request.headers.get("Content-Encoding"), await read.body(request, until, MAX_BYTES), MAX_BYTES
-    )
+    with request.app[SERVICES].memory.share() as share:
+        sent = await read.body(request, until, MAX_BYTES, share)
+    body = decode(request.headers.get("Content-Encoding"), sent, MAX_BYTES)
     if not body and empty is not None:
         return empty
     if request.content_type != JSON:

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from aiohttp import web
 
+from contract.catalog import ServedModel
+from gateway.admission import ByteShare
 from gateway.deadline import within
 from gateway.errors import FixgateError
 from gateway.handlers import request as read
 from gateway.keys import REQUEST_ID, SERVICES, WATCH
 from gateway.prediction import Prediction
+from gateway.priority import Priority
+from gateway.routing import Pin
 from gateway.services import Services
 from gateway.stopwatch import Stopwatch
 from gateway.wire import geojson
@@ -29,6 +33,15 @@ OFF_LOOP_BYTES = 256 << 10
 """Larger bodies are parsed in a thread."""
 
 
+class _Target(NamedTuple):
+    """What is known of a request before its body; `until` is on the event loop's clock."""
+
+    model: ServedModel
+    pin: Pin | None
+    until: float
+    priority: Priority
+
+
 async def predict(request: web.Request) -> web.Response:
     """One recording to one fix."""
     services, watch = request.app[SERVICES], request[WATCH]
@@ -36,9 +49,10 @@ async def predict(request: web.Request) -> web.Response:
     until = read.deadline(request, config.predict_timeout_ms, config.max_timeout_ms)
     name, pin = read.target(request)
     model = services.predictor.model(name, pin)
-    with services.counters.request(model.name):
-        body = await read.body(request, until, config.max_body_bytes)
-        asked = await _parsed(services, parse_predict, request, body, until)
+    target = _Target(model, pin, until, Priority.INTERACTIVE)
+    with services.counters.request(model.name), services.memory.share() as share:
+        asked = await _parsed(services, request, parse_predict, target, share)
+        share.grow(asked.recording.nbytes)
         prediction = await services.predictor.predict(model, pin, asked, until, watch)
     if _wants_geojson(request):
         collection = geojson.feature_collection([prediction])
@@ -53,9 +67,10 @@ async def predict_batch(request: web.Request) -> web.Response:
     until = read.deadline(request, config.batch_timeout_ms, config.max_timeout_ms)
     name, pin = read.target(request)
     model = services.predictor.model(name, pin)
-    with services.counters.request(model.name):
-        body = await read.body(request, until, config.max_body_bytes)
-        batch = await _parsed(services, parse_batch, request, body, until)
+    target = _Target(model, pin, until, Priority.BATCH)
+    with services.counters.request(model.name), services.memory.share() as share:
+        batch = await _parsed(services, request, parse_batch, target, share)
+        share.grow(batch.nbytes)
         answers = await services.predictor.predict_batch(model, pin, batch, until, watch)
     good = [one for one in answers if isinstance(one, Prediction)]
     if _wants_geojson(request):
@@ -65,11 +80,21 @@ async def predict_batch(request: web.Request) -> web.Response:
     return _answer(services, watch, document, JSON, good)
 
 
-async def _parsed(services: Services, parse: Parse[T], request: web.Request, body: bytes, until: float) -> T:
-    """The body decoded and parsed; in a thread when that takes long, so that it holds up nobody else."""
-    request[WATCH].enter("parse")
-    encoding = request.headers.get("Content-Encoding")
+async def _parsed(
+    services: Services, request: web.Request, parse: Parse[T], target: _Target, share: ByteShare
+) -> T:
+    """The body read, decoded and parsed; in a thread when that takes long, so that it holds up nobody else.
+
+    A small body is always looked at, since its fix may be cached; a large one only if there is time for it.
+    """
+    watch, encoding = request[WATCH], request.headers.get("Content-Encoding")
     content_type, query = request.headers.get("Content-Type"), list(request.query.items())
+    length = request.content_length
+    if encoding is not None or length is None or length > OFF_LOOP_BYTES:
+        services.predictor.admit(target.model, target.pin, target.priority, target.until)
+        _admit_to_threads(services, target)
+    body = await read.body(request, target.until, services.config.max_body_bytes, share)
+    watch.enter("parse")
 
     def read_body() -> T:
         decoded = decode(encoding, body, services.limits.body_bytes)
@@ -77,11 +102,16 @@ async def _parsed(services: Services, parse: Parse[T], request: web.Request, bod
 
     if encoding is None and len(body) <= OFF_LOOP_BYTES:
         return read_body()
+    _admit_to_threads(services, target)
+    kind = "json" if (content_type or "").startswith(JSON) else "binary"
+    if encoding is not None:
+        kind = "compressed"
+    return await within(target.until, watch, services.signal.run(f"parse {kind}", len(body), read_body))
 
-    async def in_thread() -> T:
-        return await asyncio.get_running_loop().run_in_executor(services.threads, read_body)
 
-    return await within(until, request[WATCH], in_thread())
+def _admit_to_threads(services: Services, target: _Target) -> None:
+    left_s = target.until - asyncio.get_running_loop().time()
+    services.admission.check(services.signal.wait_s, left_s, "parsing the body", target.priority)
 
 
 def _document(prediction: Prediction) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import web
 
+from gateway.admission import ByteShare
 from gateway.errors import BodyTimeout, InvalidInput, TooLarge
 from gateway.routing import Pin
 
@@ -66,10 +67,11 @@ def deadline(request: web.Request, default_ms: int, longest_ms: int) -> float:
     return asyncio.get_running_loop().time() + timeout_ms / 1e3
 
 
-async def body(request: web.Request, until: float, limit: int) -> bytes:
-    """The whole body as it came.
+async def body(request: web.Request, until: float, limit: int, share: ByteShare) -> bytes:
+    """The whole body as it came; `share` holds what has arrived.
 
     Raises:
+        Overloaded: there is no room for it.
         TooLarge: more than `limit` bytes.
         InvalidInput: it ends too early.
         BodyTimeout: it did not arrive in time.
@@ -78,12 +80,23 @@ async def body(request: web.Request, until: float, limit: int) -> bytes:
         raise TooLarge(f"{request.content_length:,} bytes; at most {limit:,} are allowed", field="body")
     try:
         if request.content.is_eof():
+            share.grow(request.content_length or 0)
             return await request.read()
         async with asyncio.timeout_at(until):
-            return await request.read()
+            return await _arriving(request, limit, share)
     except TimeoutError:
         raise BodyTimeout("the body did not arrive before the request's deadline") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise TooLarge(f"more than {limit:,} bytes; at most that many are allowed", field="body") from None
     except web.RequestPayloadError as error:
         raise InvalidInput("does not end as its headers say", field="body") from error
+
+
+async def _arriving(request: web.Request, limit: int, share: ByteShare) -> bytes:
+    """What is announced takes no room before it is there: announcing costs a client nothing."""
+    pieces, size = [], 0
+    async for piece in request.content.iter_any():
+        size += len(piece)
+        if size > limit:
+            raise TooLarge(f"more than {limit:,} bytes; at most that many are allowed", field="body")
+        share.grow(len(piece))
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -46,6 +46,13 @@ EXAMPLES: dict[type[Exception], tuple[str, Exception]] = {
         "/predict",
         errors.Unavailable("no catalogue yet: it is not known which models are served"),
     ),
+    errors.Overloaded: (
+        "/predict",
+        errors.Overloaded(
+            'an answer of model "localization" version 3 would take about 812 ms, and the latency objective '
+            "leaves 400 ms"
+        ),
+    ),
     errors.BadAnswer: (
         "/predict",
         errors.BadAnswer("the model's latitude is 91.2; it must be from -90 to 90"),

@@ -21,6 +21,7 @@ STATUS: dict[type[Exception], int] = {
     errors.PreconditionFailed: 412,
     errors.TooManyRequests: 429,
     errors.Unavailable: 503,
+    errors.Overloaded: 503,
     errors.BadAnswer: 502,
     errors.DeadlineExceeded: 504,
     Exception: 500,

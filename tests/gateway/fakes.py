@@ -8,12 +8,14 @@ import msgspec
 import numpy as np
 
 from contract.catalog import ServedModel
+from gateway.admission import Admission
 from gateway.cache import FixCache
 from gateway.cache_memory import MemoryCache
 from gateway.domain import Float, Lane, Options, PredictRequest, RawOutputs, Recording
 from gateway.errors import Unavailable
 from gateway.locate import Locator
 from gateway.pipeline import Pipeline
+from gateway.threads import Threads
 from tests.gateway import stand
 from tests.gateway.test_cache import Shared
 
@@ -53,7 +55,13 @@ class Stand:
     def another_process(self) -> Locator:
         """A locator with a memory of its own, on the same backend and shared cache."""
         cache = FixCache(MemoryCache(1 << 20, 60), self.shared)
-        return Locator(backend=self.backend, cache=cache, threads=self.threads, calls_in_flight=1)
+        return Locator(
+            backend=self.backend,
+            cache=cache,
+            threads=Threads(self.threads, 2),
+            admission=Admission(objective_s=60.0, calls_in_flight=1),
+            calls_in_flight=1,
+        )
 
 
 def pipeline(model: str = "echo", **changes: object) -> Pipeline:

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.coalesce import Coalescer
+from gateway.priority import Priority
 from tests.gateway.waiting import settle
 
 
@@ -225,3 +228,136 @@ async def test_an_idle_coalescer_keeps_nothing(
         await upstream.end(call)
         await asked
     assert coalescer._lanes == {}
+
+
+def later(
+    coalescer: Coalescer[str, int, int], items: Sequence[int], priority: Priority, lane: str = "a"
+) -> "asyncio.Task[list[int | BaseException]]":
+    """Items of that priority, under way."""
+    return asyncio.create_task(coalescer.many(lane, items, limit=8, priority=priority))
+
+
+async def test_single_requests_overtake_batches(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    first = later(coalescer, [0], Priority.BATCH)
+    batch = later(coalescer, range(10, 22), Priority.BATCH)
+    await settle()
+    single = later(coalescer, [1, 2, 3], Priority.INTERACTIVE)
+    await settle()
+    await upstream.end(0)
+    assert upstream.calls[1:] == [("a", [1, 2, 3, 10, 11, 12, 13, 14])]
+    await upstream.end(1)
+    await upstream.end(2)
+    assert await first == [0]
+    assert await single == [10, 20, 30]
+    assert await batch == [item * 10 for item in range(10, 22)]
+
+
+async def test_batches_have_an_eighth_of_every_call_that_single_requests_could_fill(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    asked = [later(coalescer, [0], Priority.INTERACTIVE)]
+    asked.append(later(coalescer, range(100, 110), Priority.BATCH))
+    asked.append(later(coalescer, range(1, 30), Priority.INTERACTIVE))
+    await settle()
+    for call in range(4):
+        await upstream.end(call)
+    assert [sum(item >= 100 for item in items) for _, items in upstream.calls[1:5]] == [1, 1, 1, 1]
+    assert [len(items) for _, items in upstream.calls[1:5]] == [8, 8, 8, 8]
+    await upstream.end(4)
+    await upstream.end(5)
+    await asyncio.gather(*asked)
+
+
+async def test_a_call_of_one_row_is_a_batchs_every_eighth_time(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    asked = [asyncio.create_task(coalescer.many("a", list(range(20)), limit=1))]
+    asked.append(asyncio.create_task(coalescer.many("a", [100, 101], limit=1, priority=Priority.BATCH)))
+    await settle()
+    for call in range(22):
+        await upstream.end(call)
+    assert [place for place, (_, items) in enumerate(upstream.calls) if items[0] >= 100] == [8, 16]
+    await asyncio.gather(*asked)
+
+
+async def test_mirrored_items_leave_when_nothing_else_waits_in_any_lane(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    """One call at a time: it must not take up what others are about to need."""
+    first, second = (later(coalescer, [item], Priority.INTERACTIVE) for item in (1, 2))
+    await settle()
+    mirrored = later(coalescer, [7], Priority.SHADOW, "b")
+    also = later(coalescer, [8], Priority.SHADOW, "c")
+    await settle()
+    assert upstream.calls == [("a", [1])]
+    assert coalescer.waiting() == 3
+    await upstream.end(0)
+    assert upstream.calls[1:] == [("a", [2]), ("b", [7])]
+    await upstream.end(2)
+    assert upstream.calls[3:] == [("c", [8])]
+    await upstream.end(1)
+    await upstream.end(3)
+    assert list(await asyncio.gather(first, second, mirrored, also)) == [[10], [20], [70], [80]]
+    assert coalescer._lanes == {}
+
+
+async def test_cancelled_mirrored_items_leave_nothing_behind(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    first, second = (later(coalescer, [item], Priority.INTERACTIVE) for item in (1, 2))
+    mirrored = later(coalescer, [7], Priority.SHADOW, "b")
+    await settle()
+    mirrored.cancel()
+    await settle()
+    assert coalescer.waiting() == 1
+    await upstream.end(0)
+    await upstream.end(1)
+    await asyncio.gather(first, second)
+    assert coalescer._lanes == {}
+    assert [lane for lane, _ in upstream.calls] == ["a", "a"]
+
+
+PRIORITIES = st.sampled_from(Priority)
+
+
+@given(
+    asked=st.lists(
+        st.tuples(PRIORITIES, st.sampled_from("ab"), st.integers(1, 9), st.booleans()), max_size=25
+    ),
+    limit=st.integers(1, 8),
+    in_flight=st.integers(1, 3),
+)
+def test_every_item_is_answered_once_or_withdrawn_and_nothing_is_kept(
+    asked: list[tuple[Priority, str, int, bool]], limit: int, in_flight: int
+) -> None:
+    async def run() -> None:
+        seen: list[int] = []
+
+        async def send(_: str, items: Sequence[int]) -> list[int]:
+            assert 1 <= len(items) <= limit
+            seen.extend(items)
+            await asyncio.sleep(0)
+            return [item * 10 for item in items]
+
+        coalescer: Coalescer[str, int, int] = Coalescer(send, in_flight=in_flight)
+        numbers, tasks = iter(range(10_000)), {}
+        for priority, lane, count, leaves in asked:
+            items = [next(numbers) for _ in range(count)]
+            work = coalescer.many(lane, items, limit=limit, priority=priority)
+            tasks[asyncio.create_task(work)] = (items, leaves)
+        await asyncio.sleep(0)
+        for task, (_, leaves) in tasks.items():
+            if leaves:
+                task.cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        for (items, leaves), answer in zip(tasks.values(), answers, strict=True):
+            assert isinstance(answer, asyncio.CancelledError) if leaves else answer == [10 * i for i in items]
+        await settle()
+        assert len(seen) == len(set(seen))
+        assert coalescer.waiting() == 0
+        assert coalescer._lanes == {}
+        assert coalescer._mirrored == {}
+
+    asyncio.run(run())

@@ -65,7 +65,7 @@ async def test_a_timeout_of_the_works_own_is_not_the_deadlines() -> None:
 
 async def test_expired_work_for_a_thread_is_never_started() -> None:
     """It waits behind other work; when its turn comes, nobody wants it any more."""
-    gate, ran = threading.Event(), []
+    gate, ran = threading.Event(), list[str]()
     with ThreadPoolExecutor(1) as threads:
         loop = asyncio.get_running_loop()
         before = loop.run_in_executor(threads, gate.wait)

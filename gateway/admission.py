@@ -1,0 +1,258 @@
+"""Is there still time? What waits for a version, how long its calls take, and who is refused. Pure.
+
+The predicted time until a row's answer is what its version has in flight and in its queue, in calls as large
+as they will be, times what such calls have taken of late. It is an upper estimate: what the calls in flight
+have done already is not counted. Times are seconds of one monotonic clock, given by the caller.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+
+from gateway.errors import Overloaded
+from gateway.priority import BATCH_SHARE, Priority
+
+HEADROOM = 0.8
+"""Share of the objective that a prediction may take up; the rest is for what it cannot know."""
+
+SHADOW_SHARE = 0.25
+"""Mirrored traffic is refused at this share of what others are refused at."""
+
+_STATIONS = 256
+"""Versions remembered before those with nothing to do are forgotten."""
+
+_NEWEST = 1 / 12
+_TRUSTED_AFTER = 8
+_OUTLIER = 4.0
+_RIDGE_ROWS2 = 0.25
+
+
+class CallTime:
+    """Seconds that a call of so many rows takes: a fixed part and a part per row.
+
+    Exponentially weighted least squares. A call that took more than four times what was expected counts as
+    four times. Before calls of different sizes have been seen, a larger call is expected to take no longer:
+    being too hopeful is corrected by the next call, being too timid would never be.
+    """
+
+    __slots__ = ("_covariance", "_rows", "_seconds", "_seen", "_variance")
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._rows = self._seconds = self._variance = self._covariance = 0.0
+
+    def observe(self, rows: int, seconds: float) -> None:
+        """One call was answered."""
+        if self._seen >= _TRUSTED_AFTER:
+            seconds = min(seconds, _OUTLIER * self.expected_s(rows))
+        self._seen += 1
+        newest = max(_NEWEST, 1 / self._seen)
+        d_rows, d_seconds = rows - self._rows, seconds - self._seconds
+        self._rows += newest * d_rows
+        self._seconds += newest * d_seconds
+        self._variance = (1 - newest) * (self._variance + newest * d_rows * d_rows)
+        self._covariance = (1 - newest) * (self._covariance + newest * d_rows * d_seconds)
+
+    def expected_s(self, rows: int) -> float:
+        """Seconds for a call of `rows`; 0 before the first observation."""
+        if not self._seen:
+            return 0.0
+        slope = self._covariance / (self._variance + _RIDGE_ROWS2)
+        slope = min(max(slope, 0.0), self._seconds / self._rows)
+        return self._seconds + slope * (rows - self._rows)
+
+
+class Call:
+    """A call under way; `rows` by priority."""
+
+    __slots__ = ("began", "rows", "size")
+
+    def __init__(self, rows: tuple[int, ...], began: float) -> None:
+        self.rows = rows
+        self.size = sum(rows)
+        self.began = began
+
+
+class Station:
+    """What one version has to do: rows that wait and calls in flight, and how fast it has been.
+
+    A call's time counts from the end of the call before it when they overlapped, so that it is right whether
+    a second call in flight makes the backend faster or only keeps it busy.
+    """
+
+    __slots__ = ("_calls", "_calls_in_flight", "_ended", "_rows", "_time", "name")
+
+    def __init__(self, name: str, calls_in_flight: int) -> None:
+        self.name = name
+        self._calls_in_flight = calls_in_flight
+        self._calls: set[Call] = set()
+        self._time = CallTime()
+        self._ended = float("-inf")
+        self._rows = [0] * len(Priority)  # admitted and not answered, those in flight included
+
+    @contextlib.contextmanager
+    def holding(self, rows: int, priority: Priority) -> Iterator[None]:
+        """Around the time of `rows` from admission to their answer."""
+        self._rows[priority] += rows
+        try:
+            yield
+        finally:
+            self._rows[priority] -= rows
+
+    def began(self, priorities: Iterable[Priority], now: float) -> Call:
+        """A call left, with a row of each of these priorities."""
+        counts = Counter(priorities)
+        call = Call(tuple(counts[priority] for priority in Priority), now)
+        self._calls.add(call)
+        return call
+
+    def ended(self, call: Call, now: float, *, answered: bool) -> None:
+        """It came back; only an answer says how long calls take."""
+        self._calls.discard(call)
+        if answered:
+            self._time.observe(call.size, now - max(call.began, self._ended))
+        self._ended = now
+
+    @property
+    def idle(self) -> bool:
+        """Whether a row would leave at once."""
+        return len(self._calls) < self._calls_in_flight and not any(self._waiting())
+
+    @property
+    def unused(self) -> bool:
+        """Whether it has nothing to do at all."""
+        return not self._calls and not any(self._rows)
+
+    def answer_s(self, rows: int, limit: int, priority: Priority, now: float) -> float:
+        """Predicted seconds until the last of `rows` more is answered; a call carries at most `limit`."""
+        limit = max(1, limit)
+        calls, rest = divmod(self._leaving(rows, priority), limit)
+        queue_s = calls * self._time.expected_s(limit) + (self._time.expected_s(rest) if rest else 0.0)
+        return self._flying_s(now) + queue_s
+
+    def _waiting(self) -> list[int]:
+        """By priority. Rows whose client left while they were in flight are in `_calls` alone."""
+        flying = [sum(column) for column in zip(*(call.rows for call in self._calls), strict=True)]
+        return [max(0, rows - flown) for rows, flown in zip_longest(self._rows, flying, fillvalue=0)]
+
+    def _leaving(self, rows: int, priority: Priority) -> int:
+        """Rows that will have left the queue together with the last of `rows`, if none came after."""
+        single, batch, shadow = self._waiting()
+        if priority is Priority.INTERACTIVE:
+            mine = single + rows
+            return mine + min(batch, int(mine * BATCH_SHARE / (1 - BATCH_SHARE)))
+        if priority is Priority.BATCH:
+            mine = batch + rows
+            return mine + min(single, int(mine * (1 - BATCH_SHARE) / BATCH_SHARE))
+        return single + batch + shadow + rows
+
+    def _flying_s(self, now: float) -> float:
+        """All that is in flight; a call that is overdue is expected to take as long again."""
+        if not self._calls:
+            return 0.0
+        since = max(self._ended, min(call.began for call in self._calls))
+        return max(sum(self._time.expected_s(call.size) for call in self._calls), now - since)
+
+
+class Admission:
+    """Refuses what would come too late.
+
+    Args:
+        objective_s: what an answer should take at most.
+        calls_in_flight: how many calls of one version may be under way at once.
+    """
+
+    def __init__(self, *, objective_s: float, calls_in_flight: int) -> None:
+        self._limit_s = HEADROOM * objective_s
+        self._calls_in_flight = calls_in_flight
+        self._stations: dict[tuple[str, int], Station] = {}
+
+    def station(self, model: str, version: int) -> Station:
+        """The version's."""
+        station = self._stations.get((model, version))
+        if station is None:
+            if len(self._stations) >= _STATIONS:
+                self._stations = {place: one for place, one in self._stations.items() if not one.unused}
+            name = f'an answer of model "{model}" version {version}'
+            station = self._stations[model, version] = Station(name, self._calls_in_flight)
+        return station
+
+    def longest_s(self, now: float) -> float:
+        """Predicted seconds until the answer to one row more, of the version that has most to do."""
+        stations = self._stations.values()
+        return max((one.answer_s(1, 1 << 10, Priority.INTERACTIVE, now) for one in stations), default=0.0)
+
+    def check(self, wait_s: float, left_s: float, what: str, priority: Priority) -> None:
+        """Return when `wait_s` is within the objective and within what is left before the deadline.
+
+        Raises:
+            Overloaded: it is not; says when to come back.
+        """
+        limit_s = self._limit_s * (SHADOW_SHARE if priority is Priority.SHADOW else 1.0)
+        if wait_s > min(limit_s, left_s):
+            bound = "the latency objective" if limit_s < left_s else "the deadline"
+            raise Overloaded(
+                f"{what} would take about {wait_s * 1e3:.0f} ms, and {bound} leaves "
+                f"{max(0.0, min(limit_s, left_s)) * 1e3:.0f} ms",
+                retry_after_s=max(1.0, wait_s - limit_s),
+            )
+
+    def check_rows(
+        self, station: Station, rows: int, limit: int, *, priority: Priority, left_s: float, now: float
+    ) -> None:
+        """May `rows` more join the station's queue?
+
+        The objective is for the first row, the deadline for the last. What finds the version idle is always
+        let through, whatever was measured: so a wrong measurement is corrected.
+
+        Raises:
+            Overloaded: no.
+        """
+        if station.idle:
+            return
+        self.check(station.answer_s(1, limit, priority, now), left_s, station.name, priority)
+        if rows > 1 and (last_s := station.answer_s(rows, limit, priority, now)) > left_s:
+            self.check(last_s, left_s, station.name, priority)
+
+
+class ByteBudget:
+    """Bytes of requests under way: bodies as they arrive, then what they decode to."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.held = 0
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator["ByteShare"]:
+        """One request's part; given back at the end."""
+        share = ByteShare(self)
+        try:
+            yield share
+        finally:
+            self.held -= share.held
+
+    def allows(self, more: int, mine: int) -> bool:
+        """A request that is alone is never refused here: its own limit is another."""
+        return self.held + more <= self._limit or self.held == mine
+
+
+class ByteShare:
+    """What one request holds."""
+
+    __slots__ = ("_budget", "held")
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self.held = 0
+
+    def grow(self, more: int) -> None:
+        """Hold so many bytes more.
+
+        Raises:
+            Overloaded: there is no room for them beside what others hold.
+        """
+        if not self._budget.allows(more, self.held):
+            raise Overloaded("the requests under way hold as many bytes as they may together")
+        self._budget.held += more
+        self.held += more
