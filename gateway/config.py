@@ -68,9 +68,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     redis_url: Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://")] = "redis://127.0.0.1:6380/0"
     triton_grpc: Annotated[tuple[Address, ...], Meta(min_length=1)] = ("127.0.0.1:8001",)
+    triton_shm: Literal["auto", "on", "off"] = "auto"
     default_model: Annotated[str, Meta(min_length=1)] | None = None
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 64 << 20
-    triton_shm: Literal["auto", "on", "off"] = "auto"
     cache_ttl_s: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 3600
     cache_l1_bytes: Annotated[int, Meta(ge=0, le=1 << 40)] = 64 << 20
     predict_timeout_ms: Milliseconds = 2_000
