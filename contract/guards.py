@@ -30,24 +30,20 @@ class Verdict:
 
 
 def window(since: float, now: float) -> tuple[float, float]:
-    """The whole windows of records within [since, now], Unix seconds; nothing of what was before `since`."""
-    series = FINE if now - since <= FINE.keep_s - FINE.window_s else COARSE
-    start = float(math.ceil(since / series.window_s) * series.window_s)
-    return start, max(now, start)
+    """What to read of the records to judge [since, now], Unix seconds.
 
-
-def failure_rate(record: VersionRecord) -> float | None:
-    """Share of the requests meant for a version that it failed or could not take; None of none.
-
-    What another version answered in its place counts: otherwise a version that is never ready has no errors.
+    The window that `since` falls into counts as a whole, so that nothing that happens is overlooked; of the
+    long ones, which are read once [since, now] is too long for the others, only those that lie within.
     """
-    failed = record.faults + record.fell_back
-    return failed / total if (total := record.answered + failed) else None
+    if now - since <= FINE.keep_s - FINE.window_s:
+        return since, now
+    start = float(math.ceil(since / COARSE.window_s) * COARSE.window_s)
+    return start, max(now, start)
 
 
 def meant(record: VersionRecord) -> int:
     """How many requests were meant for a version, but for the clients' own errors."""
-    return record.answered + record.faults + record.fell_back
+    return record.answered + record.faults
 
 
 def judge(guards: Guards, evidence: Evidence) -> Verdict:
@@ -70,14 +66,14 @@ Finding = tuple[str, str]
 
 
 def _rate(guards: Guards, evidence: Evidence) -> Iterator[Finding]:
-    limit, rate = guards.max_error_rate, failure_rate(evidence.version)
+    limit, rate = guards.max_error_rate, evidence.version.error_rate
     if limit is None or rate is None:
         return
     requests = meant(evidence.version)
     # With fewer than are needed: only what the rest, all answered well, could not make good.
     if rate * requests <= limit * max(requests, guards.min_requests):
         return
-    champion = failure_rate(evidence.champion)
+    champion = evidence.champion.error_rate
     text = f"error rate {rate:.2%} of {requests} (limit {limit:.2%}, champion {_percent(champion)})"
     yield _blame(text, worse=champion is None or rate > champion)
 

@@ -107,10 +107,12 @@ def test_a_guard_that_is_off_is_not_asked() -> None:
     assert judge(off, evidence(record(1, ms=1e5, BadAnswer=99))).broken == ()
 
 
-def test_a_steps_windows_hold_nothing_of_what_was_before_it() -> None:
-    start, end = window(1003.0, 1025.0)
-    assert (start, end) == (1010.0, 1025.0)
-    assert [key.split(":")[3] for key in window_keys("m", start, end)] == ["1010", "1020"]
-    assert window_keys("m", *window(1003.0, 1004.0)) == []
+def test_a_steps_windows_leave_out_nothing_and_hold_next_to_nothing_of_what_was_before_it() -> None:
+    assert [key.split(":")[3] for key in window_keys("m", *window(1003.0, 1025.0))] == [
+        "1000",
+        "1010",
+        "1020",
+    ]
     start, end = window(1003.0, 1003.0 + 7200)
+    assert (start, end) == (1200.0, 8203.0)
     assert window_keys("m", start, end)[0].split(":")[2:4] == ["600", "1200"]
