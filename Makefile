@@ -33,6 +33,17 @@ test-deploy: $(DEPLOY_STAMP) ## check containers, Kubernetes, Prometheus' rules 
 	sh deploy/test-tools.sh .cache/deploy/debian
 	$(BIN)/pytest tests/deploy $(ARGS)
 
+console: console/node_modules/.installed ## build the console's page into gateway/console (needs Node 20 and npm)
+	cd console && npm run --silent build
+
+console/node_modules/.installed: console/package.json console/package-lock.json
+	cd console && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test-console: $(STAMP) console/node_modules/.installed ## the console in a real browser on the real stack (needs Node 20; installs Chromium on Debian)
+	@command -v chromium >/dev/null || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium)
+	$(BIN)/python -m tests.console $(ARGS)
+
 fuzz: $(STAMP) ## 100,000 broken bodies against a gateway process (a few minutes)
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
