@@ -1,0 +1,1 @@
+"""Faults of every part under load: nothing lost, nothing hanging, nothing wrong, recovery by itself."""

@@ -1,0 +1,118 @@
+"""Clients that never cease to ask, each time something else, and know the right answer."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+import numpy as np
+
+from tests.gateway.waiting import until
+
+CLIENTS = 16
+DEADLINE_MS = 1500
+HANGS_S = 20.0
+"""A client that has waited so long hangs; on a busy machine answers come late, but they come."""
+RECOVERED = 3 * CLIENTS
+"""Good answers in a row that show that all is well again."""
+HEADERS = {"Content-Type": "application/octet-stream", "X-Request-Timeout-Ms": str(DEADLINE_MS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer. status 0: the connection broke; -1: none came. right: it is that of our own recording."""
+
+    began: float
+    status: int
+    right: bool = True
+    retry_after: str | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Load:
+    """What the clients saw."""
+
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def statuses(self) -> Counter[int]:
+        """How often each status."""
+        return Counter(one.status for one in self.answers)
+
+    async def answered(self, status: int, count: int = 1, *, within_s: float = 30) -> None:
+        """Wait for answers of this status to requests that begin from now on."""
+        now = time.monotonic()
+        await self._until(
+            lambda: sum(one.status == status for one in self.answers if one.began > now) >= count,
+            within_s,
+            f"{count} times status {status}",
+        )
+
+    async def recovered(self, *, within_s: float) -> None:
+        """Wait for nothing but good answers.
+
+        Raises:
+            AssertionError: it took longer.
+        """
+        now = time.monotonic()
+
+        def well() -> bool:
+            newest = [one.status for one in self.answers if one.began > now][-RECOVERED:]
+            return newest == [200] * RECOVERED
+
+        await self._until(well, within_s, "recovery")
+
+    async def _until(self, holds: Callable[[], bool], within_s: float, what: str) -> None:
+        try:
+            await until(holds, within_s=within_s)
+        except TimeoutError:
+            raise AssertionError(
+                f"no {what} in {within_s:g} s; so far {self.statuses}, last {self.answers[-3:]}"
+            ) from None
+
+
+@contextlib.asynccontextmanager
+async def load(url: str, *, allowed: set[int] | None = None) -> AsyncIterator[Load]:
+    """Ask until the block ends; then every answer must have come, be right, and be 200 or in `allowed`."""
+    seen = Load()
+    stop = asyncio.Event()
+    timeout = aiohttp.ClientTimeout(total=HANGS_S)
+    async with aiohttp.ClientSession(url, timeout=timeout) as session:
+        clients = [asyncio.create_task(_ask(session, stop, seen, number)) for number in range(CLIENTS)]
+        try:
+            yield seen
+        finally:
+            stop.set()
+            await asyncio.gather(*clients)
+    assert seen.statuses[-1] == 0, f"requests hang: {seen.statuses}"
+    assert all(one.right for one in seen.answers), "an answer was that of another recording"
+    unexpected = [one for one in seen.answers if one.status not in {200, *(allowed or ())}]
+    assert not unexpected, (seen.statuses, unexpected[:3])
+    assert all(one.retry_after for one in seen.answers if one.status == 503), "503 without Retry-After"
+
+
+async def _ask(session: aiohttp.ClientSession, stop: asyncio.Event, seen: Load, number: int) -> None:
+    rng = np.random.default_rng(number)
+    while not stop.is_set():
+        latitude, longitude = rng.uniform(-60, 60, 2).astype("<f4")
+        body = np.array([latitude, longitude, 100, 200, 0.5], "<f4").tobytes()
+        began = time.monotonic()
+        try:
+            async with session.post("/predict?dtype=f32_le", data=body, headers=HEADERS) as response:
+                document = await response.json(content_type=None)
+                right = response.status != 200 or document["position"] == {
+                    "latitude": float(latitude),
+                    "longitude": float(longitude),
+                }
+                waits = response.headers.get("Retry-After")
+                detail = document.get("detail", "")
+                seen.answers.append(Answer(began, response.status, right, waits, detail))
+        except TimeoutError:
+            seen.answers.append(Answer(began, -1))
+        except aiohttp.ClientError:
+            seen.answers.append(Answer(began, 0))
+            await asyncio.sleep(0.01)

@@ -1,0 +1,44 @@
+"""Triton killed, stopped, and without its backend's child."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from tests.faults.load import load
+from tests.faults.world import World, children
+
+pytestmark = pytest.mark.stack
+
+RECOVERY_S = 30.0
+"""Triton's own start is in it."""
+
+
+async def test_while_triton_is_dead_requests_are_refused_and_when_it_is_back_they_are_answered(
+    faulty: World,
+) -> None:
+    async with load(faulty.url, allowed={502, 503, 504}) as clients:
+        await clients.answered(200, 50)
+        await asyncio.to_thread(faulty.triton.kill)
+        await clients.answered(503, 50)
+        await asyncio.to_thread(faulty.triton.start)
+        await clients.recovered(within_s=RECOVERY_S)
+
+
+async def test_while_triton_stands_still_no_request_outlives_its_deadline(faulty: World) -> None:
+    async with load(faulty.url, allowed={503, 504}) as clients:
+        await clients.answered(200, 50)
+        with faulty.triton.stopped():
+            await clients.answered(504, 10)
+        await clients.recovered(within_s=RECOVERY_S)
+
+
+async def test_a_killed_child_of_the_backend_comes_back(faulty: World) -> None:
+    stubs = children(faulty.triton.pid)
+    assert stubs
+    async with load(faulty.url, allowed={502, 503, 504}) as clients:
+        await clients.answered(200, 50)
+        for stub in stubs:
+            os.kill(stub, signal.SIGKILL)
+        await clients.recovered(within_s=RECOVERY_S)
