@@ -81,7 +81,6 @@ class Endpoint:
 
     def __init__(self, address: str, shared_memory: SharedMemory = "off") -> None:
         self.address = address
-        self.in_flight = 0
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self.stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._model_infer = self._channel.unary_unary(_MODEL_INFER)
@@ -131,7 +130,7 @@ class Endpoint:
     @property
     def distance(self) -> tuple[int, int]:
         """Least first: how far from a connection, then how busy."""
-        return _DISTANCE.get(self._channel.get_state(), 1), self.in_flight
+        return _DISTANCE.get(self._channel.get_state(), 1), len(self._calls)
 
     def status(self) -> Status:
         """How it stands."""
@@ -139,7 +138,7 @@ class Endpoint:
             address=self.address,
             connected=self._connected,
             shared_memory=self._regions is not None and self._regions.usable,
-            in_flight=self.in_flight,
+            in_flight=len(self._calls),
             lingering=self._lingering.total(),
             breakers=self._breakers.states(),
         )
@@ -213,7 +212,6 @@ class Endpoint:
 
     async def _call(self, lane: Lane, rows: int, message: bytes, region: str | None = None) -> RawOutputs:
         """One call to its end."""
-        self.in_flight += 1
         try:
             answer = await self._model_infer(message)
             found = outputs(lane, answer, rows)
@@ -228,8 +226,6 @@ class Endpoint:
         except (BadAnswer, asyncio.CancelledError):
             self._failed(lane, "no proper answer")
             raise
-        finally:
-            self.in_flight -= 1
         if self._failing:
             self._succeeded(lane)
         return found
