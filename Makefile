@@ -7,7 +7,7 @@ DEPLOY_STAMP := $(VENV)/.installed-deploy
 DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types pytest fuzz bench demo constraints clean test-deploy
+.PHONY: help up test lint types pytest console test-console fuzz bench loadtest demo constraints clean test-deploy
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ fuzz: $(STAMP) ## 100,000 broken bodies against a gateway process (a few minutes
 
 bench: $(STAMP) ## measure against the peers; writes benchmarks/RESULTS.md (ARGS="--sections small,tiny")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+loadtest: $(STAMP) ## 100 users, then 1,000, against the running stack or one of its own (ARGS="--model tiny")
+	$(BIN)/python -m benchmarks.loadtest $(ARGS)
 
 demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about fifteen minutes; needs PyTorch)
 	$(BIN)/python -m demo.build

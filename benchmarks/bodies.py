@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.workloads.graph import INPUT, POSITIONS, ROW, UNCERTAINTIES
 
 JSON, OCTETS = {"Content-Type": "application/json"}, {"Content-Type": "application/octet-stream"}
+PATIENCE = {"X-Request-Timeout-Ms": "20000"}
 RECORDING = (3, 17_920)
 
 
@@ -32,6 +33,10 @@ class Form:
     encode: Callable[[NDArray[np.generic]], bytes]
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
     draw: Callable[[int], NDArray[np.generic]] = tensor
+
+    def patient(self) -> "Form":
+        """The same for the gateway, with as much time for a request as wrk and the peers give it."""
+        return replace(self, name=f"{self.name}-patient", headers={**self.headers, **PATIENCE})
 
     def bodies(self, count: int) -> list[bytes]:
         """Bodies of different rows, the same in every run."""

@@ -4,6 +4,7 @@ import re
 import urllib.request
 
 _LINE = re.compile(r'^fixgate_predictions_total\{.*cache="(\w+)".*\} ([0-9.e+]+)$', re.MULTILINE)
+_FAILURE = re.compile(r'^fixgate_prediction_failures_total\{.*error="(\w+)".*\} ([0-9.e+]+)$', re.MULTILINE)
 
 
 def outcomes(url: str) -> dict[str, int]:
@@ -18,6 +19,13 @@ def parse(text: str) -> dict[str, int]:
     for outcome, value in _LINE.findall(text):
         counted[outcome] = counted.get(outcome, 0) + int(float(value))
     return counted
+
+
+def failures(url: str) -> dict[str, int]:
+    """Recordings that got no prediction, by class of error."""
+    with urllib.request.urlopen(url + "/metrics") as answer:  # noqa: S310 - our own gateway
+        counted = _FAILURE.findall(answer.read().decode())
+    return {error: int(float(value)) for error, value in counted}
 
 
 def since(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:

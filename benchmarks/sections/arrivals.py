@@ -12,7 +12,7 @@ from benchmarks.record import Plot, Result
 from benchmarks.rounds import Side, alternate, ratios, spread
 from benchmarks.sections.throughput import OURS
 from benchmarks.service import CACHE
-from benchmarks.setting import UNCACHED, Setting
+from benchmarks.setting import UNCACHED, UNSHED, Setting
 from benchmarks.workloads.models import TINY
 from cli.load import message
 from cli.load.connection import Pool
@@ -42,7 +42,7 @@ def arrivals(setting: Setting) -> Result:
 
         return Side(name, measure)
 
-    sides = [side(OURS, bodies.TENSOR, lambda: _gateway(setting))]
+    sides = [side(OURS, bodies.TENSOR.patient(), lambda: _gateway(setting))]
     sides += [
         side(peer.name, peer.form, lambda peer=peer: _peer(peer))  # type: ignore[misc]
         for peer in setting.chosen_peers()
@@ -103,7 +103,7 @@ async def _search(
 
 @contextmanager
 def _gateway(setting: Setting) -> Iterator[str]:
-    with setting.service().gateway() as gateway:
+    with setting.service().gateway(UNSHED) as gateway:
         yield f"{gateway.url}/models/{TINY.name}/predict{UNCACHED}"
 
 

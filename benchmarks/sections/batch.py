@@ -9,14 +9,14 @@ from benchmarks import bodies, in_process, machine
 from benchmarks.record import Result
 from benchmarks.rounds import Side, alternate, ratios, spread
 from benchmarks.service import CACHE
-from benchmarks.setting import Setting
+from benchmarks.setting import UNSHED, Setting
 from benchmarks.workloads.models import TINY
 from cli.load import closed_loop, message
 from cli.load.connection import Pool
 from cli.load.figures import figures
 
 ITEMS = 100
-NPY = {"Content-Type": "application/x-npy"}
+NPY = {"Content-Type": "application/x-npy", **bodies.PATIENCE}
 
 
 def batch(setting: Setting) -> Result:
@@ -24,7 +24,7 @@ def batch(setting: Setting) -> Result:
     load = machine.load()
     path = f"/models/{TINY.name}/predict"
     model = str(TINY.file(CACHE / "models"))
-    with setting.service().gateway() as gateway:
+    with setting.service().gateway(UNSHED) as gateway:
         sides = [
             Side("fixgate, one item", lambda: _latency(gateway.url + path, _npy(1)[0], setting)),
             Side("fixgate, 100 items", lambda: _latency(gateway.url + path + "/batch", _npy(ITEMS), setting)),

@@ -9,7 +9,7 @@ from benchmarks.record import Result
 from benchmarks.rounds import spread
 from benchmarks.sections.iq import QUERY
 from benchmarks.service import CACHE
-from benchmarks.setting import Setting
+from benchmarks.setting import UNSHED, Setting
 from benchmarks.workloads.models import IQ
 from cli.load import closed_loop, message
 from cli.load.connection import Pool
@@ -20,7 +20,7 @@ IN_FLIGHT = 4
 LONG = Form(
     "iq-long",
     lambda row: row.tobytes(),
-    bodies.OCTETS,
+    {**bodies.OCTETS, **bodies.PATIENCE},
     lambda number: bodies.recording(number, SAMPLES),
 )
 
@@ -33,7 +33,7 @@ def health(setting: Setting) -> Result:
     beside: list[Figures] = []
     sent = 0
     for _ in range(setting.rounds):
-        with setting.service().gateway() as gateway:
+        with setting.service().gateway(UNSHED) as gateway:
             alone.append(asyncio.run(_ask(gateway.url + "/health", setting.seconds)))
             url = f"{gateway.url}/models/{IQ.name}/predict{QUERY}"
             options = ("-t1", f"-c{IN_FLIGHT}", f"-d{setting.seconds + setting.warm_s + 1:.0f}s")

@@ -6,7 +6,7 @@ from benchmarks import machine, scrape, wrk
 from benchmarks.record import Plot, Result
 from benchmarks.rounds import number
 from benchmarks.service import CACHE, Gateway
-from benchmarks.setting import Failed, Setting
+from benchmarks.setting import UNSHED, Failed, Setting
 from benchmarks.workloads.models import SMALL
 from benchmarks.zipf import sequence
 
@@ -22,7 +22,7 @@ def memory(setting: Setting) -> Result:
     load = machine.load()
     numbers = sequence(RECORDINGS, 400_000, s=1.1, seed=2)
     curve: list[tuple[float, float]] = []
-    with setting.service().gateway() as gateway:
+    with setting.service().gateway(UNSHED) as gateway:
         while (sent := _answered(gateway)) < LATE:
             early = sent < 2 * EARLY
             script = wrk.sequence_script(CACHE / "wrk", "memory", numbers, PATHS, sent % 400_000)

@@ -9,7 +9,7 @@ from benchmarks import machine, scrape, wrk
 from benchmarks.record import Result
 from benchmarks.rounds import spread
 from benchmarks.service import CACHE, Gateway
-from benchmarks.setting import Setting
+from benchmarks.setting import UNSHED, Setting
 from benchmarks.workloads.models import TINY
 from benchmarks.wrk import Measured
 from benchmarks.zipf import best_hit_rate, sequence
@@ -27,7 +27,7 @@ def zipf(setting: Setting) -> Result:
     """Memory and Redis each hold a quarter of the recordings at most."""
     load = machine.load()
     numbers = sequence(RECORDINGS, 400_000, s=S, seed=1)
-    options = {"FIXGATE_CACHE_L1_BYTES": str(KEPT * ENTRY_BYTES), "FIXGATE_REMEMBER": "off"}
+    options = {"FIXGATE_CACHE_L1_BYTES": str(KEPT * ENTRY_BYTES), "FIXGATE_REMEMBER": "off", **UNSHED}
     runs: list[Measured] = []
     hit_rates: list[float] = []
     service = setting.service()

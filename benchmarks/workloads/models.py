@@ -36,7 +36,7 @@ TENSOR_CONTRACT: dict[str, Any] = {
 }
 IQ_CONTRACT: dict[str, Any] = {
     "schema": 1,
-    "input": {"tensor": INPUT, "kind": "mel", "receivers": 3},
+    "input": {"tensor": INPUT, "kind": "mel", "receivers": 3, "frontend": {}},
     "output": _OUTPUT,
 }
 """Through the preset's front-end."""
