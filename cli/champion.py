@@ -1,23 +1,31 @@
 """`fixgate promote` and `fixgate rollback`: move the alias champion in MLflow; sync follows it."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from cli.register import MLFLOW_VARIABLES
 
+if TYPE_CHECKING:
+    from sync.champion import Moved
+
 MlflowUri = Annotated[str, typer.Option(envvar=MLFLOW_VARIABLES, help="The MLflow server.")]
 
 
 def promote(
     model: Annotated[str, typer.Argument(help="Registered model.")],
-    version: Annotated[int, typer.Argument(min=1, help="Version that is to take the traffic.")],
+    version: Annotated[
+        int | None, typer.Argument(min=1, help="Version that is to take the traffic; else the candidate.")
+    ] = None,
     *,
     mlflow_uri: MlflowUri = "http://127.0.0.1:5000",
 ) -> None:
     """Make a version the champion. Nothing else has to be done: sync follows the registry."""
-    _move(mlflow_uri, model, version)
+    from sync import champion
+
+    _move(lambda: champion.promote(mlflow_uri, model, version))
 
 
 def rollback(
@@ -29,15 +37,16 @@ def rollback(
     mlflow_uri: MlflowUri = "http://127.0.0.1:5000",
 ) -> None:
     """Go back to the previous champion, which is still loaded: it takes the traffic within two seconds."""
-    _move(mlflow_uri, model, to)
-
-
-def _move(uri: str, model: str, version: int | None) -> None:
     from sync import champion
+
+    _move(lambda: champion.roll_back(mlflow_uri, model, to))
+
+
+def _move(move: "Callable[[], Moved]") -> None:
     from sync.errors import SyncError
 
     try:
-        moved = champion.move(uri, model, version)
+        moved = move()
     except SyncError as error:
         Console(stderr=True).print(str(error), style="red", markup=False)
         raise typer.Exit(1) from None

@@ -62,7 +62,19 @@ class GatewayClient:
         suffix = f"?{urlencode(query)}" if query else ""
         return self._call(path + suffix, body, {"Content-Type": media_type})
 
-    def _call(self, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
+    def change(
+        self, method: str, path: str, document: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """The JSON answer to a change; `document` goes along as JSON unless it is None.
+
+        Raises:
+            Unreachable, Refusal.
+        """
+        body = None if document is None else json.dumps(document).encode()
+        media_type = {} if body is None else {"Content-Type": JSON}
+        return self._call(path, body, {**media_type, **(headers or {})}, method)
+
+    def _call(self, path: str, body: bytes | None, headers: dict[str, str], method: str | None = None) -> Any:
         if self.key:
             if not (self.key.isascii() and self.key.isprintable()):
                 raise GatewayError("the API key holds a character that no key has; was it copied whole?")
@@ -70,7 +82,9 @@ class GatewayClient:
         until = time.monotonic() + self.patience_s
         while True:
             try:
-                request = urllib.request.Request(self.url.rstrip("/") + path, body, headers)  # noqa: S310
+                request = urllib.request.Request(  # noqa: S310
+                    self.url.rstrip("/") + path, body, headers, method=method
+                )
                 with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:  # noqa: S310
                     return json.load(answer)
             except urllib.error.HTTPError as error:

@@ -15,13 +15,30 @@ from cli.history import history
 from cli.plan import plan
 from cli.predict import predict
 from cli.register import register
+from cli.rollout import rollout
+from cli.route import route
 from cli.status import status
 from cli.sync import sync
 from cli.tune import tune
 from cli.up import up
 
 # One function per subcommand; its name is the subcommand's, its docstring the help text.
-COMMANDS = (up, register, predict, evaluate, status, gateway, sync, plan, promote, rollback, history, tune)
+COMMANDS = (
+    up,
+    register,
+    predict,
+    evaluate,
+    status,
+    gateway,
+    sync,
+    plan,
+    promote,
+    rollback,
+    route,
+    rollout,
+    history,
+    tune,
+)
 
 EXTRAS = {
     "evaluate": ("matplotlib",),

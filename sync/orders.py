@@ -132,11 +132,20 @@ def under_way(model: RegisteredModel) -> Rollout | None:
     return rollout if rollout is not None and rollout.active else None
 
 
-def _move_champion(model: RegisteredModel, version: int, refused: dict[Key, Refusal]) -> MoveChampion:
-    _registered(model, version, refused)
+def check_free(model: RegisteredModel, version: int) -> None:
+    """That no rollout of another version is under way.
+
+    Raises:
+        NotPossible: one is.
+    """
     rollout = under_way(model)
     if rollout is not None and version not in (rollout.version, rollout.champion):
         raise NotPossible(_busy(model, rollout))
+
+
+def _move_champion(model: RegisteredModel, version: int, refused: dict[Key, Refusal]) -> MoveChampion:
+    _registered(model, version, refused)
+    check_free(model, version)
     return MoveChampion(model.name, version)
 
 

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from cli.main import app
+from contract import rollout
 
 pytestmark = pytest.mark.stack
 
@@ -55,11 +56,31 @@ def test_a_promotion_moves_the_alias(name: str, mlflow_uri: str, champion: Calla
     assert champion() == "2"
 
 
+def test_the_candidate_is_promoted_when_no_version_is_named(
+    name: str, client: MlflowClient, champion: Callable[[], str]
+) -> None:
+    client.set_registered_model_alias(name, "candidate", "2")
+    assert RUN.invoke(app, ["promote", name, "--mlflow-uri", client.tracking_uri]).exit_code == 0
+    assert champion() == "2"
+
+
+def test_while_a_rollout_is_under_way_the_champion_is_its_own(
+    name: str, client: MlflowClient, champion: Callable[[], str]
+) -> None:
+    under_way = rollout.dump(rollout.Rollout("r", 2, 3, rollout.Plan(), "me", 0.0, phase="running"))
+    client.set_registered_model_tag(name, "fixgate.rollout", under_way)
+    for arguments in (["promote", name, "1"], ["rollback", name]):
+        ended = RUN.invoke(app, [*arguments, "--mlflow-uri", client.tracking_uri])
+        assert (ended.exit_code, "rollout" in ended.stderr) == (1, True)
+    assert champion() == "3"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["promote", "{name}", "9"], "has no version 9"),
         (["promote", "{name}", "2"], "has rejected"),
+        (["promote", "{name}"], "no alias candidate"),
         (["rollback", "nobody"], "no model 'nobody'"),
     ],
 )

@@ -24,7 +24,9 @@ def server(*answers: Answer) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            asked.append({"path": self.path, "headers": dict(self.headers), "body": body})
+            asked.append(
+                {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body}
+            )
             status, headers, content = answers[min(len(asked), len(answers)) - 1]
             self.send_response(status)
             for name, value in headers.items():
@@ -32,7 +34,7 @@ def server(*answers: Answer) -> Iterator[tuple[str, list[dict[str, Any]]]]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET  # noqa: N815 the server's own name
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 the server's own names
 
         def log_message(self, *_: object) -> None:
             pass
@@ -122,3 +124,14 @@ def test_paths_name_model_version_and_alias() -> None:
     assert model_path("a/b c") == "/models/a%2Fb%20c"
     assert model_path("m", version="3") == "/models/m/versions/3"
     assert model_path("m", alias="shadow") == "/models/m/aliases/shadow"
+
+
+def test_a_change_goes_out_with_its_method_and_its_condition() -> None:
+    with server(GOOD) as (url, asked):
+        client = GatewayClient(url)
+        assert client.change("PUT", "/x", {"a": 1}, {"If-Match": '"e"'}) == {"ok": True}
+        client.change("DELETE", "/x")
+    put, delete = asked
+    assert (put["method"], put["body"]) == ("PUT", b'{"a": 1}')
+    assert (put["headers"]["Content-Type"], put["headers"]["If-Match"]) == ("application/json", '"e"')
+    assert (delete["method"], delete["body"]) == ("DELETE", b"")
