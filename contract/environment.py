@@ -33,6 +33,7 @@ GATEWAY = frozenset(
         "FIXGATE_REMEMBER",
         "FIXGATE_REMEMBER_COUNT",
         "FIXGATE_REMEMBER_S",
+        "FIXGATE_SHADOW_SHARE",
         "FIXGATE_SIGNAL_THREADS",
         "FIXGATE_TLS_CERT",
         "FIXGATE_TLS_KEY",

@@ -47,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_queued_bytes: bytes that requests under way may hold together; what comes on top gets 503.
     calls_in_flight: Triton calls under way at once for one version and row shape.
     signal_threads: threads for the signal front-end; 0 = one per core.
+    shadow_share: of the answers, how many the version with the alias `shadow` is given a copy of; 0 = none.
     remember: `on` or `off`; off keeps no prediction anywhere: no recent localisations, no feedback.
     remember_s: how long feedback may be given for a prediction.
     remember_count: predictions remembered at most, by all gateways on one Redis; the oldest go first.
@@ -80,6 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_queued_bytes: Annotated[int, Meta(ge=1024, le=1 << 40)] = 512 << 20
     calls_in_flight: Annotated[int, Meta(ge=1, le=64)] = 2
     signal_threads: Annotated[int, Meta(ge=0, le=256)] = 0
+    shadow_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
     remember: Literal["on", "off"] = "on"
     remember_s: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 86_400
     remember_count: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000

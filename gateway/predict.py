@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from contract.catalog import Catalog, ServedModel
+from contract.catalog import Catalog, ServedModel, ServedVersion
 from gateway import routing
 from gateway.deadline import within
 from gateway.domain import BatchRequest, Fix, PredictRequest, Recording
@@ -21,6 +21,8 @@ from gateway.priority import Priority
 from gateway.routing import Choice, Pin, Route
 from gateway.stopwatch import Stopwatch
 from gateway.wire.identifier import uuid7
+
+Mirror = Callable[[Route, ServedVersion, PredictRequest, Fix, bool], None]
 
 
 class Tally(Protocol):
@@ -54,6 +56,7 @@ class Predictor:
         standing: which versions can answer; one that cannot loses what does not pin it to its stand-ins.
         default_model: what a request means that names no model.
         remember: is handed every prediction with its recording; must not wait.
+        mirror: is handed every answered request with its raw fix, and whether that was cached; must not wait.
     """
 
     def __init__(
@@ -65,12 +68,14 @@ class Predictor:
         standing: Standing,
         default_model: str | None,
         remember: Callable[[Prediction, Recording], None] = lambda *_: None,
+        mirror: Mirror = lambda *_: None,
     ) -> None:
         self._catalog = catalog
         self._locator = locator
         self._tally = tally
         self._default_model = default_model
         self._remember = remember
+        self._mirror = mirror
         self._standing = standing
         self._routes: dict[str, Route] = {}
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
@@ -115,7 +120,7 @@ class Predictor:
                     raise
                 choice = stand_in
             else:
-                return self._prediction(choice, request, found, watch)
+                return self._prediction(route, choice, request, found, watch)
 
     async def predict_batch(
         self, model: ServedModel, pin: Pin | None, batch: BatchRequest, deadline: float, watch: Stopwatch
@@ -144,7 +149,10 @@ class Predictor:
                     break
             choice = stand_in
         watch.enter("render")
-        return [self._settled(choice, item, one, watch) for item, one in zip(batch.items, found, strict=True)]
+        return [
+            self._settled(route, choice, item, one, watch)
+            for item, one in zip(batch.items, found, strict=True)
+        ]
 
     async def _find_one(
         self, choice: Choice, request: PredictRequest, deadline: float, watch: Stopwatch
@@ -182,12 +190,17 @@ class Predictor:
         return [found[place] for place in range(len(batch.items))]
 
     def _settled(
-        self, choice: Choice, item: PredictRequest | FixgateError, found: Found, watch: Stopwatch
+        self,
+        route: Route,
+        choice: Choice,
+        item: PredictRequest | FixgateError,
+        found: Found,
+        watch: Stopwatch,
     ) -> Prediction | FixgateError:
         if isinstance(found, FixgateError):
             self._tally.failed(choice.model.name, choice.version.version, found)
             return found
-        return self._prediction(choice, _parsed(item), found, watch)
+        return self._prediction(route, choice, _parsed(item), found, watch)
 
     def _route(self, model: ServedModel) -> Route:
         now = time.time()
@@ -240,7 +253,12 @@ class Predictor:
             self._routes = {name: one for name, one in self._routes.items() if name in catalog.models}
 
     def _prediction(
-        self, choice: Choice, request: PredictRequest, found: tuple[Fix, CacheOutcome], watch: Stopwatch
+        self,
+        route: Route,
+        choice: Choice,
+        request: PredictRequest,
+        found: tuple[Fix, CacheOutcome],
+        watch: Stopwatch,
     ) -> Prediction:
         watch.enter("render")
         fix, outcome = found
@@ -264,6 +282,7 @@ class Predictor:
         )
         self._tally.answered(prediction)
         self._remember(prediction, request.recording)
+        self._mirror(route, version, request, fix, outcome == "hit")
         return prediction
 
 
