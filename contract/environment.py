@@ -5,7 +5,15 @@ from pathlib import Path
 
 PREFIX = "FIXGATE_"
 
-SHARED = frozenset({"FIXGATE_HOME", "FIXGATE_REDIS_URL", "FIXGATE_DEFAULT_MODEL"})
+SHARED = frozenset(
+    {
+        "FIXGATE_DEFAULT_MODEL",
+        "FIXGATE_HOME",
+        "FIXGATE_LOG_FORMAT",
+        "FIXGATE_LOG_LEVEL",
+        "FIXGATE_REDIS_URL",
+    }
+)
 
 GATEWAY = frozenset(
     {
@@ -20,8 +28,10 @@ GATEWAY = frozenset(
         "FIXGATE_CORS_ORIGINS",
         "FIXGATE_DRAIN_DELAY_S",
         "FIXGATE_DRAIN_TIMEOUT_S",
+        "FIXGATE_HEIMDALL_METRICS",
         "FIXGATE_HOST",
-        "FIXGATE_LOG_LEVEL",
+        "FIXGATE_KEEPALIVE_S",
+        "FIXGATE_LOG_REQUESTS_PER_S",
         "FIXGATE_MAX_BODY_BYTES",
         "FIXGATE_MAX_CONCURRENT_REQUESTS",
         "FIXGATE_MAX_QUEUED_BYTES",
@@ -33,7 +43,7 @@ GATEWAY = frozenset(
         "FIXGATE_REMEMBER",
         "FIXGATE_REMEMBER_COUNT",
         "FIXGATE_REMEMBER_S",
-        "FIXGATE_SHADOW_SHARE",
+        "FIXGATE_SEND_TIMEOUT_S",
         "FIXGATE_SIGNAL_THREADS",
         "FIXGATE_TLS_CERT",
         "FIXGATE_TLS_KEY",

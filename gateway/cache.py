@@ -73,23 +73,30 @@ class SharedCache(Protocol):
 
 
 class FixCache:
-    """Both levels."""
+    """Both levels; how often each was asked for a fix, and had it."""
 
     def __init__(self, memory: MemoryCache[Fix], shared: SharedCache) -> None:
         self._memory = memory
         self._shared = shared
+        self.memory_asked = self.memory_hits = self.shared_asked = self.shared_hits = 0
 
     def recent(self, key: bytes) -> Fix | None:
         """The fix from memory, or None."""
-        return self._memory.get(key)
+        self.memory_asked += 1
+        fix = self._memory.get(key)
+        if fix is not None:
+            self.memory_hits += 1
+        return fix
 
     async def find(self, model: str, keys: Sequence[bytes]) -> dict[bytes, Fix]:
         """Those of `keys` that the shared level has; memory keeps them from now on."""
         found: dict[bytes, Fix] = {}
+        self.shared_asked += len(keys)
         for key, value in zip(keys, await self._shared.get(model, keys), strict=True):
             if value is not None and (fix := parse_fix(value)) is not None:
                 found[key] = fix
                 self._memory.put(key, fix)
+        self.shared_hits += len(found)
         return found
 
     def keep(self, model: str, fixes: Mapping[bytes, Fix]) -> None:

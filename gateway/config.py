@@ -56,6 +56,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     api_keys_file: API keys, made with `fixgate keys add`; not given: no keys are asked for (docs/access.md).
     rate_limit: for each API key, or for each client address without keys, e.g. `100/second`; not given: none.
     max_concurrent_requests: answered at once by this process; what comes on top gets 503.
+    heimdall_metrics: `on` exports Heimdall's names beside ours (docs/metrics.md).
+    log_format: `json` lines or `text`; `auto` = text on a terminal, JSON elsewhere.
+    log_requests_per_s: answered requests logged at most each second, and as many that failed; 0 = none.
+    keepalive_s: a connection is closed when it has not brought the whole head of a request for this long.
+    send_timeout_s: and when its client has taken nothing more of an answer for this long.
     tls_cert, tls_key: certificate chain and private key (PEM); both, or neither for plain HTTP.
     cors_origins: pages of these may call, comma separated, e.g. `https://map.example`; `*` = all.
     console_tiles, console_tiles_credit: tiles under the console's map, e.g. `https://tile.example/{z}/{x}/{y}.png`,
@@ -90,6 +95,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     api_keys_file: Path | None = None
     rate_limit: Rate | None = None
     max_concurrent_requests: Annotated[int, Meta(ge=1, le=1_000_000)] = 1024
+    heimdall_metrics: Literal["on", "off"] = "on"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    log_requests_per_s: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
+    keepalive_s: Annotated[float, Meta(gt=0, le=86_400)] = 75.0
+    send_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
     cors_origins: tuple[Origin, ...] = ()

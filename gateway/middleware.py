@@ -46,7 +46,9 @@ async def identify_and_time(request: web.Request, handler: Handler) -> web.Strea
         route = resource.canonical if resource else ELSEWHERE
         metrics.in_progress -= 1
         seconds = watch.elapsed_ms / 1e3
-        metrics.request(request.method, route, status, seconds)
+        if status >= HTTPStatus.BAD_REQUEST and watch.outcome == "ok":
+            watch.outcome = "ClientLeft" if status == CLIENT_LEFT else "HttpError"
+        metrics.request(request.method, route, status, seconds, watch)
         if route.endswith(PREDICTS):
             services.history.request(time.time(), status, seconds)
     response.headers["X-Request-Id"] = request[REQUEST_ID]
@@ -59,6 +61,8 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
     try:
         return await handler(request)
     except FixgateError as error:
+        request[WATCH].outcome = type(error).__name__
+        request.app[SERVICES].metrics.refused(error)
         return _answer(request, problem.problem(error, **_place(request)), _headers(error))
     except web.HTTPException as error:
         if error.status < 400:
@@ -66,6 +70,7 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
         return _from_aiohttp(request, error)
     except Exception as error:
         log.exception("request %s failed", request[REQUEST_ID])
+        request[WATCH].outcome = "InternalError"
         return _answer(request, problem.problem(error, **_place(request)))
 
 

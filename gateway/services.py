@@ -5,11 +5,11 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
+from contract.catalog import Catalog
 from gateway.admission import Admission, ByteBudget
 from gateway.cache import FixCache
 from gateway.cache_memory import MemoryCache
@@ -26,21 +26,19 @@ from gateway.feedback_metrics import FeedbackMetrics
 from gateway.history import History
 from gateway.history_share import HistoryShare
 from gateway.live import WATCHERS, Live
-from gateway.locate import Found, Locator
+from gateway.locate import Locator
 from gateway.metrics import Metrics
-from gateway.pipeline import Canonical, Pipeline
 from gateway.predict import Predictor
 from gateway.prediction import Prediction
-from gateway.priority import Priority
 from gateway.readiness import Readiness
 from gateway.recent import Recent
 from gateway.redis_client import connect
+from gateway.redis_memory import RedisMemory
 from gateway.remembered import Remembered
-from gateway.shadow import Compute, Shadow
-from gateway.shadow_metrics import ShadowMetrics
-from gateway.stopwatch import Stopwatch
+from gateway.service_metrics import follow_switches, read_services
 from gateway.threads import Threads
 from gateway.triton import Triton
+from gateway.triton_calls import CountedCalls
 from gateway.version_records import VersionRecords
 from gateway.wire.limits import Limits
 
@@ -78,7 +76,7 @@ class Services:
     history: History
     history_share: HistoryShare
     records: VersionRecords
-    shadow: Shadow
+    redis_memory: RedisMemory
     started_at: float
 
 
@@ -128,9 +126,15 @@ async def running(config: Config) -> AsyncIterator[Services]:
         readiness = Readiness(
             lambda: feed.current, triton.version_ready, config.default_model, reachable=triton.available
         )
-        feed.changed = lambda _: readiness.look_now()
-        feed.start_from_snapshot()
         metrics, counters, history = Metrics(), Counters(), History()
+        switches = follow_switches(metrics)
+
+        def changed(catalog: Catalog) -> None:
+            readiness.look_now()
+            switches(catalog)
+
+        feed.changed = changed
+        feed.start_from_snapshot()
         shared_cache = RedisCache(cache_redis, config.cache_ttl_s)
         memory = MemoryCache[Fix](config.cache_l1_bytes, config.cache_ttl_s)
         cache = FixCache(memory, shared_cache)
@@ -144,6 +148,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         side_redis = connect(config.redis_url, max_connections=16)
         stack.push_async_callback(side_redis.aclose)
         records = VersionRecords(side_redis)
+        redis_memory = RedisMemory(side_redis)
         recent, remembered, live = None, None, None
         if config.remember == "on":
             spectrum = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="spectrum"))
@@ -152,15 +157,6 @@ async def running(config: Config) -> AsyncIterator[Services]:
             live_redis = connect(config.redis_url, max_connections=WATCHERS + 4)
             stack.push_async_callback(live_redis.aclose)
             live = Live(live_redis, seconds=config.remember_s)
-        shadow = Shadow(
-            share=config.shadow_share,
-            compute=_mirrored(locator),
-            recent=cache.recent,
-            waiting=locator.waiting,
-            available=readiness.available,
-            findings=(records, ShadowMetrics(metrics.registry)),
-        )
-        metrics.gauge("fixgate_shadow_queued", "Copies that wait to be mirrored.", lambda: shadow.queued)
         predictor = Predictor(
             catalog=lambda: feed.current,
             locator=locator,
@@ -168,7 +164,6 @@ async def running(config: Config) -> AsyncIterator[Services]:
             standing=readiness,
             default_model=config.default_model,
             remember=_remember(recent, remembered),
-            mirror=shadow.put,
         )
         keeping = [recent.measure, recent.writer.run] if recent else []
         keeping += [remembered.writer.run] if remembered else []
@@ -179,7 +174,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             readiness.watch,
             shared_cache.write_behind,
             records.write_behind,
-            shadow.run,
+            redis_memory.watch,
             history_share.run,
             *keeping,
         ):
@@ -208,22 +203,12 @@ async def running(config: Config) -> AsyncIterator[Services]:
             history=history,
             history_share=history_share,
             records=records,
-            shadow=shadow,
+            redis_memory=redis_memory,
             started_at=time.time(),
         )
-        _add_gauges(services, memory, locator)
+        read_services(services, memory, cache, locator)
+        _count_dropped(services)
         yield services
-
-
-def _mirrored(locator: Locator) -> Compute:
-    def compute(
-        pipeline: Pipeline, canonical: Canonical, watch: Stopwatch, deadline: float
-    ) -> Coroutine[Any, Any, Found]:
-        return locator.one(
-            pipeline, canonical, cached=False, watch=watch, priority=Priority.SHADOW, deadline=deadline
-        )
-
-    return compute
 
 
 def _remember(
@@ -238,24 +223,16 @@ def _remember(
     return remember
 
 
-def _add_gauges(services: Services, memory: MemoryCache[Fix], locator: Locator) -> None:
-    feed, readiness, shared = services.feed, services.readiness, services.shared_cache
-    for name, about, value in (
-        ("catalog_revision", "Revision of the catalogue in use; 0 = none.", lambda: feed.revision),
-        ("ready", "1 when new traffic should come here.", lambda: readiness.ready),
-        ("cache_entries", "Fixes in this process's cache.", lambda: len(memory)),
-        ("cache_shared_up", "1 while the Redis cache is used.", lambda: shared.available),
-        ("cache_writes_dropped", "Fixes that did not reach the Redis cache.", lambda: shared.dropped),
-        ("version_records_dropped", "Records of versions given up.", lambda: services.records.dropped),
-        ("rows_waiting", "Rows that wait for a call to Triton.", locator.waiting),
-    ):
-        services.metrics.gauge(f"fixgate_{name}", about, value)
+def _count_dropped(services: Services) -> None:
+    services.metrics.count(
+        "fixgate_version_records_dropped", "Records of versions given up.", lambda: services.records.dropped
+    )
     if recent := services.recent:
-        services.metrics.gauge(
+        services.metrics.count(
             "fixgate_recent_dropped", "Recent localisations left out under pressure.", lambda: recent.dropped
         )
     if remembered := services.remembered:
-        services.metrics.gauge(
+        services.metrics.count(
             "fixgate_remembered_dropped",
             "Predictions not remembered for feedback.",
             lambda: remembered.writer.dropped,

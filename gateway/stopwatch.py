@@ -1,17 +1,24 @@
-"""Where one request's time goes."""
+"""Where one request's time goes, and what is noted of it on its way."""
 
 import time
 
 
 class Stopwatch:
-    """Time per stage of one request; whoever carries the request says which stage it enters."""
+    """Time per stage of one request; whoever carries the request says which stage it enters.
 
-    __slots__ = ("_since", "_spent", "_started", "stage")
+    For metrics, log and traces, who knows notes: model and version ("" = none), cache (as `X-Cache` has it),
+    outcome (`ok`, or the class of the error), received (bytes of the body, as sent).
+    """
+
+    __slots__ = ("_since", "_spent", "_started", "cache", "model", "outcome", "received", "stage", "version")
 
     def __init__(self) -> None:
         self._started = self._since = time.perf_counter()
         self._spent: dict[str, float] = {}
         self.stage = "read"
+        self.model = self.version = self.cache = ""
+        self.outcome = "ok"
+        self.received = 0
 
     def enter(self, stage: str) -> None:
         """The stage before ends here and `stage` begins."""

@@ -49,6 +49,7 @@ async def predict(request: web.Request) -> web.Response:
     until = read.deadline(request, config.predict_timeout_ms, config.max_timeout_ms)
     name, pin = read.target(request)
     model = services.predictor.model(name, pin)
+    watch.model = model.name
     target = _Target(model, pin, until, Priority.INTERACTIVE)
     with services.counters.request(model.name), services.memory.share() as share:
         asked = await _parsed(services, request, parse_predict, target, share)
@@ -67,6 +68,7 @@ async def predict_batch(request: web.Request) -> web.Response:
     until = read.deadline(request, config.batch_timeout_ms, config.max_timeout_ms)
     name, pin = read.target(request)
     model = services.predictor.model(name, pin)
+    watch.model = model.name
     target = _Target(model, pin, until, Priority.BATCH)
     with services.counters.request(model.name), services.memory.share() as share:
         batch = await _parsed(services, request, parse_batch, target, share)
@@ -95,6 +97,7 @@ async def _parsed(
         _admit_to_threads(services, target)
     body = await read.body(request, target.until, services.config.max_body_bytes, share)
     watch.enter("parse")
+    watch.received = len(body)
 
     def read_body() -> T:
         decoded = decode(encoding, body, services.limits.body_bytes)
@@ -144,8 +147,9 @@ def _answer(
     headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())}
     if predictions:
         outcomes = {one.cache for one in predictions}
-        headers["X-Model-Version"] = str(predictions[0].version)
+        watch.cache = outcomes.pop() if len(outcomes) == 1 else "mixed"
+        watch.version = headers["X-Model-Version"] = str(predictions[0].version)
         if predictions[0].fallback_from is not None:
             headers["X-Fallback-From"] = str(predictions[0].fallback_from)
-        headers["X-Cache"] = outcomes.pop() if len(outcomes) == 1 else "mixed"
+        headers["X-Cache"] = watch.cache
     return web.Response(body=body, headers=headers, content_type=media_type)

@@ -113,7 +113,12 @@ async def test_metrics_count_what_happened(gateway: Gateway) -> None:
     assert samples["fixgate_predictions_total", "miss", MEL, "1"] == 1
     assert samples["fixgate_predictions_total", "hit", MEL, "1"] == 2
     assert samples["fixgate_prediction_failures_total", "InvalidInput", MEL, "1"] == 1
-    assert samples["fixgate_prediction_duration_seconds_count", MEL, "1"] == 3
+    assert samples["fixgate_request_duration_seconds_count", MEL, "ok", "/predict", "1"] == 3
+    assert samples["fixgate_request_duration_seconds_count", MEL, "InvalidInput", "/predict", ""] == 1
+    assert samples["fixgate_cache_requests_total", "memory", "hit"] == 2
+    assert samples["fixgate_triton_call_rows_sum", MEL, "1"] == 1
+    assert samples["fixgate_version_ready", MEL, "1"] == 1
+    assert samples["inference_requests_total",] == 5
     assert samples["fixgate_http_requests_total", "POST", "/predict", "200"] == 3
     assert samples["fixgate_http_requests_total", "POST", "/predict", "400"] == 1
     assert samples["fixgate_stage_duration_seconds_count", "triton"] == 1

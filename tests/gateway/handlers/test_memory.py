@@ -127,7 +127,7 @@ async def test_too_many_at_once_are_left_out_and_counted(
     assert gateway.services.recent is not None
     assert gateway.services.recent.dropped == 1
     async with gateway.client.get("/metrics") as response:
-        assert "fixgate_recent_dropped 1.0" in await response.text()
+        assert "fixgate_recent_dropped_total 1.0" in await response.text()
 
 
 async def test_entries_that_are_none_are_passed_over(gateway: Gateway, config: Config) -> None:
