@@ -5,9 +5,10 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from contract.catalog import Catalog
 from gateway.admission import Admission, ByteBudget
@@ -26,16 +27,21 @@ from gateway.feedback_metrics import FeedbackMetrics
 from gateway.history import History
 from gateway.history_share import HistoryShare
 from gateway.live import WATCHERS, Live
-from gateway.locate import Locator
+from gateway.locate import Found, Locator
 from gateway.metrics import Metrics
+from gateway.pipeline import Canonical, Pipeline
 from gateway.predict import Predictor
 from gateway.prediction import Prediction
+from gateway.priority import Priority
 from gateway.readiness import Readiness
 from gateway.recent import Recent
 from gateway.redis_client import connect
 from gateway.redis_memory import RedisMemory
 from gateway.remembered import Remembered
 from gateway.service_metrics import follow_switches, read_services
+from gateway.shadow import Compute, Shadow
+from gateway.shadow_metrics import ShadowMetrics
+from gateway.stopwatch import Stopwatch
 from gateway.threads import Threads
 from gateway.triton import Triton
 from gateway.triton_calls import CountedCalls
@@ -77,6 +83,7 @@ class Services:
     history_share: HistoryShare
     records: VersionRecords
     redis_memory: RedisMemory
+    shadow: Shadow
     started_at: float
 
 
@@ -157,6 +164,15 @@ async def running(config: Config) -> AsyncIterator[Services]:
             live_redis = connect(config.redis_url, max_connections=WATCHERS + 4)
             stack.push_async_callback(live_redis.aclose)
             live = Live(live_redis, seconds=config.remember_s)
+        shadow = Shadow(
+            share=config.shadow_share,
+            compute=_mirrored(locator),
+            recent=cache.recent,
+            waiting=locator.waiting,
+            available=readiness.available,
+            findings=(records, ShadowMetrics(metrics.registry)),
+        )
+        metrics.gauge("fixgate_shadow_queued", "Copies that wait to be mirrored.", lambda: shadow.queued)
         predictor = Predictor(
             catalog=lambda: feed.current,
             locator=locator,
@@ -164,6 +180,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             standing=readiness,
             default_model=config.default_model,
             remember=_remember(recent, remembered),
+            mirror=shadow.put,
         )
         keeping = [recent.measure, recent.writer.run] if recent else []
         keeping += [remembered.writer.run] if remembered else []
@@ -175,6 +192,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             shared_cache.write_behind,
             records.write_behind,
             redis_memory.watch,
+            shadow.run,
             history_share.run,
             *keeping,
         ):
@@ -204,11 +222,23 @@ async def running(config: Config) -> AsyncIterator[Services]:
             history_share=history_share,
             records=records,
             redis_memory=redis_memory,
+            shadow=shadow,
             started_at=time.time(),
         )
         read_services(services, memory, cache, locator)
         _count_dropped(services)
         yield services
+
+
+def _mirrored(locator: Locator) -> Compute:
+    def compute(
+        pipeline: Pipeline, canonical: Canonical, watch: Stopwatch, deadline: float
+    ) -> Coroutine[Any, Any, Found]:
+        return locator.one(
+            pipeline, canonical, cached=False, watch=watch, priority=Priority.SHADOW, deadline=deadline
+        )
+
+    return compute
 
 
 def _remember(
