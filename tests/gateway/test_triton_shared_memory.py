@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from gateway.domain import Float, Lane
-from gateway.shared_memory import FOLDER, PREFIX, owner_of
+from gateway.shared_memory import FOLDER, PREFIX, Owner, owner_of
 from gateway.shared_regions import LEAST_BYTES, Regions
 from gateway.triton import Triton
 from stack import process
@@ -36,10 +37,14 @@ def lane() -> Lane:
 
 def registered(address: str) -> set[str]:
     """The regions that Triton has, ours only."""
-    with grpc.insecure_channel(address) as channel:
-        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        answer = stub.SystemSharedMemoryStatus(service_pb2.SystemSharedMemoryStatusRequest(), timeout=10)
+    answer = call(address, "SystemSharedMemoryStatus", service_pb2.SystemSharedMemoryStatusRequest())
     return {name for name in answer.regions if name.startswith(PREFIX)}
+
+
+def call(address: str, method: str, request: Any) -> Any:
+    """Ask Triton."""
+    with grpc.insecure_channel(address) as channel:
+        return getattr(service_pb2_grpc.GRPCInferenceServiceStub(channel), method)(request, timeout=10)
 
 
 def regions_of(client: Triton) -> Regions:
@@ -122,6 +127,32 @@ async def test_no_request_ever_sees_anothers_rows(client: Triton, monkeypatch: p
     await asyncio.gather(*(caller() for _ in range(20)))
     assert all(count > 100 for count in outcomes.values()), outcomes
     assert len(regions_of(client)._free) + len(regions_of(client)._lent) <= 4
+
+
+async def test_a_name_that_triton_has_already_is_never_used(
+    client: Triton, triton: RealTriton, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows would be read from whatever is behind it: what a dead process left, for one."""
+    regions, other = regions_of(client), Owner()
+    assert regions._owner is not None
+    taken = f"{regions._owner.name}.{regions._owner._made + 1}"
+    behind = other.segment(1 << 20)
+    call(
+        triton.grpc,
+        "SystemSharedMemoryRegister",
+        service_pb2.SystemSharedMemoryRegisterRequest(name=taken, key=f"/{behind.name}", byte_size=1 << 20),
+    )
+    assert regions.take(1 << 20) is None
+    await until(lambda: "already in manager" in caplog.text)
+    assert taken not in {region.name for region in regions._free}
+    assert np.array_equal(np.hstack(await client.infer(lane(), [ROW]))[0], ROW)
+    call(
+        triton.grpc,
+        "SystemSharedMemoryUnregister",
+        service_pb2.SystemSharedMemoryUnregisterRequest(name=taken),
+    )
+    behind.close()
+    other.close()
 
 
 async def test_regions_go_when_the_client_does(triton: RealTriton, models: dict[str, stand.Model]) -> None:
