@@ -7,7 +7,7 @@ DEPLOY_STAMP := $(VENV)/.installed-deploy
 DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types pytest console test-console fuzz bench loadtest demo constraints clean test-deploy
+.PHONY: help up test lint types pytest console test-console fuzz bench loadtest soak demo constraints clean test-deploy
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ bench: $(STAMP) ## measure against the peers; writes benchmarks/RESULTS.md (ARGS
 
 loadtest: $(STAMP) ## 100 users, then 1,000, against the running stack or one of its own (ARGS="--model tiny")
 	$(BIN)/python -m benchmarks.loadtest $(ARGS)
+
+soak: $(STAMP) ## half an hour of mixed traffic with faults; fails on leaks and unexplained errors (ARGS="--minutes 30")
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about fifteen minutes; needs PyTorch)
 	$(BIN)/python -m demo.build

@@ -1,0 +1,159 @@
+"""What a soak showed: verdict, tables, plots. Pure but for `write`."""
+
+import datetime as dt
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import machine, plots
+from benchmarks.record import Plot
+from benchmarks.soak.faults import Fault
+from benchmarks.soak.slope import Slope, slope
+from benchmarks.soak.stack import PARTS, Usage
+from benchmarks.soak.traffic import Seen
+
+WHAT = {"rss_mb": "RSS, MB", "files": "file descriptors", "threads": "threads"}
+
+
+@dataclass(slots=True)
+class Run:
+    """All that was seen. Times in seconds of one monotonic clock, `began` the first."""
+
+    began: float
+    answers: list[Seen] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    switches: int = 0
+    samples: list[tuple[float, dict[str, Usage], int]] = field(default_factory=list)
+
+    @property
+    def unexplained(self) -> list[Seen]:
+        """Answers that were not as expected, and no fault excuses."""
+        return [
+            one
+            for one in self.answers
+            if not one.expected and not any(f.excuse(one.at, one.took, one.status) for f in self.faults)
+        ]
+
+    def slopes(self) -> dict[tuple[str, str], Slope]:
+        """Trends by part and by what it uses."""
+        found = {}
+        for part in PARTS:
+            here = [(at, usage[part]) for at, usage, _ in self.samples if part in usage]
+            times, usages = zip(*here, strict=True) if here else ((), ())
+            for what in WHAT:
+                if (trend := slope(times, usages, what)) is not None:
+                    found[part, what] = trend
+        return found
+
+    @property
+    def failures(self) -> list[str]:
+        """Why it is no pass; empty when it is one."""
+        counted = Counter((one.kind, one.status, one.detail[:120]) for one in self.unexplained)
+        found = [
+            f"{count} x {kind}: status {status} {text}" for (kind, status, text), count in counted.items()
+        ]
+        found += [f"wrong answer: {one}" for one in self.wrong]
+        found += [
+            f"{part}: {WHAT[what]} grows by {trend.low:.1f} to {trend.high:.1f} an hour"
+            for (part, what), trend in self.slopes().items()
+            if trend.leaks
+        ]
+        return found
+
+
+def write(run: Run, folder: Path) -> Path:
+    """RESULTS.md and its plots; returns the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, plot in _plots(run).items():
+        (folder / f"{name}.svg").write_text(plots.draw(plot), encoding="utf-8")
+    page = folder / "RESULTS.md"
+    page.write_text("\n".join(_page(run)) + "\n", encoding="utf-8")
+    return page
+
+
+def _page(run: Run) -> list[str]:
+    lasted = (run.answers[-1].at - run.began) / 60
+    served = [one for one in run.answers if one.kind != "bad" and one.status == 200]
+    hits = sum(one.cached for one in served) / max(1, sum(one.kind != "batch" for one in served))
+    verdict = "**PASS**" if not run.failures else "**FAIL**"
+    summary = (
+        f"{verdict}: {lasted:.0f} minutes of mixed traffic through `fixgate up`, {len(run.answers):,} "
+        f"requests, {run.switches} moves of the champion, {len(run.faults)} faults, {len(run.unexplained)} "
+        f"unexplained errors, {len(run.wrong)} wrong answers; hit rate of single recordings {hits:.0%}."
+    )
+    today = dt.datetime.now(dt.UTC).date()
+    lines = [
+        "# Soak",
+        "",
+        summary,
+        "",
+        f"{today}, {machine.describe()}; load average at the end {machine.load():.1f}.",
+        *(["", *(f"- {one}" for one in run.failures)] if run.failures else []),
+        "",
+        "## Growth an hour, 95 % interval",
+        "",
+        "| part | " + " | ".join(WHAT.values()) + " |",
+        "|---|" + "---|" * len(WHAT),
+    ]
+    trends = run.slopes()
+    for part in PARTS:
+        cells = [_cell(trends.get((part, what))) for what in WHAT]
+        lines.append(f"| {part} | {' | '.join(cells)} |")
+    memory = [count for *_, count in run.samples]
+    lines += ["", f"Files in shared memory: {memory[0]} at first, {memory[-1]} at last.", ""]
+    lines += ["![Memory](rss.svg)", "", "## Latency", "", "![Latency](latency.svg)", "", *_latencies(run)]
+    return [*lines, "", "## Faults", "", *_faults(run)]
+
+
+def _cell(trend: Slope | None) -> str:
+    if trend is None:
+        return "–"
+    return f"{trend.per_hour:+.1f} ({trend.low:+.1f} … {trend.high:+.1f}), mean {trend.mean:.0f}"
+
+
+def _latencies(run: Run) -> list[str]:
+    lines = ["| kind | requests | p50 ms | p95 ms | p99 ms |", "|---|---|---|---|---|"]
+    for kind in dict.fromkeys(one.kind for one in run.answers if one.expected):
+        took = [one.took * 1e3 for one in run.answers if one.kind == kind and one.expected]
+        p50, p95, p99 = np.percentile(took, (50, 95, 99))
+        lines.append(f"| {kind} | {len(took):,} | {p50:.1f} | {p95:.1f} | {p99:.1f} |")
+    return lines
+
+
+def _faults(run: Run) -> list[str]:
+    lines = ["| minute | fault | ready again after s | requests not answered |", "|---|---|---|---|"]
+    for fault in run.faults:
+        lost = sum(not one.expected and fault.excuse(one.at, one.took, one.status) for one in run.answers)
+        minute, took = (fault.began - run.began) / 60, fault.ended - fault.began
+        lines.append(f"| {minute:.0f} | {fault.name} | {took:.1f} | {lost} |")
+    return lines
+
+
+def _plots(run: Run) -> dict[str, Plot]:
+    rss: dict[str, list[tuple[float, float]]] = {part: [] for part in PARTS}
+    for at, usages, _ in run.samples:
+        for part, usage in usages.items():
+            rss[part].append(((at - run.began) / 60, usage.rss_mb))
+    single = [one for one in run.answers if one.expected and one.kind in ("hit", "new")]
+    took = _by_minute(run.began, single)
+    return {
+        "rss": Plot("curves", "Resident memory of each part", "MB", rss, across="minutes"),
+        "latency": Plot(
+            "curves", "Latency of single recordings by minute", "ms", took, line=500.0, across="minutes"
+        ),
+    }
+
+
+def _by_minute(began: float, answers: Sequence[Seen]) -> dict[str, list[tuple[float, float]]]:
+    minutes: dict[int, list[float]] = {}
+    for one in answers:
+        minutes.setdefault(int((one.at - began) // 60), []).append(one.took * 1e3)
+    return {
+        "p50": [(float(minute), statistics.median(took)) for minute, took in sorted(minutes.items())],
+        "p95": [(float(minute), float(np.percentile(took, 95))) for minute, took in sorted(minutes.items())],
+    }
