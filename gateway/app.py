@@ -137,6 +137,8 @@ def make_runner(config: Config, clock: Callable[[], float] = time.monotonic) -> 
         auto_decompress=False,
         access_log=None,
         shutdown_timeout=config.drain_timeout_s,
+        keepalive_timeout=config.keepalive_s,
+        send_timeout_s=config.send_timeout_s,
     )
 
 

@@ -54,6 +54,8 @@ def problem(error: BaseException, *, instance: str, request_id: str) -> dict[str
 def describe(status: int, name: str, detail: str, *, instance: str, request_id: str) -> dict[str, Any]:
     """A problem document; `name` is the class of error in CamelCase."""
     slug = re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+    # A header that is not UTF-8 arrives with lone surrogates, which JSON cannot hold.
+    detail = detail.encode("utf-8", "backslashreplace").decode()
     return {
         "type": f"urn:fixgate:problem:{slug}",
         "title": HTTPStatus(status).phrase,

@@ -3,6 +3,7 @@
 import inspect
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 
 from gateway import errors
@@ -64,3 +65,9 @@ def test_a_foreign_error_tells_nothing_of_itself() -> None:
 
 def test_timestamps_are_utc_with_milliseconds() -> None:
     assert timestamp(datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)) == "2026-01-02T03:04:05.678Z"
+
+
+def test_a_detail_with_what_is_no_text_can_still_be_written() -> None:
+    """A header's bytes that are not UTF-8 are lone surrogates by the time they are named."""
+    told = problem(errors.NotFound('no alias "\udce9"'), instance="/", request_id="r")
+    assert orjson.loads(orjson.dumps(told))["detail"] == 'no alias "\\udce9"'
