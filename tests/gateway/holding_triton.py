@@ -10,9 +10,14 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 
 class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Every version is ready; calls are held until `release` is set, then echoed (see `stand.echo_model`)."""
+    """Every version is ready; calls are held until `release` is set, then echoed (see `stand.echo_model`).
 
-    def __init__(self) -> None:
+    Args:
+        free: versions whose calls are not held.
+    """
+
+    def __init__(self, *free: int) -> None:
+        self._free = set(map(str, free))
         self.release = asyncio.Event()
         self.held = 0
         self.cancelled = 0
@@ -36,7 +41,8 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         self.rows.append(len(rows))
         self.held += 1
         try:
-            await self.release.wait()
+            if request.model_version not in self._free:
+                await self.release.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -50,9 +56,9 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
 
 
 @asynccontextmanager
-async def holding_triton() -> AsyncIterator[HoldingTriton]:
-    """The server, listening."""
-    servicer, server = HoldingTriton(), grpc.aio.server()
+async def holding_triton(*free: int) -> AsyncIterator[HoldingTriton]:
+    """The server, listening; the calls of versions that are `free` are not held."""
+    servicer, server = HoldingTriton(*free), grpc.aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
     servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
