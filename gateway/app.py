@@ -23,7 +23,6 @@ from gateway.handlers import (
     routing,
 )
 from gateway.keys import ACCESS, SERVICES
-from gateway.middleware import MIDDLEWARES
 from gateway.server import Runner
 from gateway.services import running
 from gateway.tls import server_context
@@ -89,7 +88,7 @@ def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web
     Raises:
         ConfigError: a file that an option names cannot be used.
     """
-    app = web.Application(middlewares=MIDDLEWARES, client_max_size=config.max_body_bytes)
+    app = web.Application(client_max_size=config.max_body_bytes)
     app[ACCESS] = make_access(config, clock)
     if config.cors_origins:
         setup_cors(app, config.cors_origins)

@@ -101,7 +101,9 @@ def _all_receivers(iq: Complex, wanted: MelInput | IqInput, contract: ModelContr
 
 def _in_order(data: NDArray[Any], order: list[int] | None) -> NDArray[Any]:
     """The receivers (first axis) in that order."""
-    return np.ascontiguousarray(data if order is None else data[order])
+    if order is not None:
+        data = data[order]
+    return data if data.flags.c_contiguous else np.ascontiguousarray(data)
 
 
 def _order(ids: tuple[str, ...], contract: ModelContract) -> list[int]:

@@ -1,7 +1,5 @@
 """What this process has done with each model since it started: for the model information endpoints."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gateway.errors import FixgateError
@@ -26,6 +24,17 @@ class ModelCount:
     errors: int = 0
     under_way: int = 0
     latencies: LatencyWindow = field(default_factory=LatencyWindow)
+
+    def __enter__(self) -> None:
+        """A request begins; any number may be under way."""
+        self.requests += 1
+        self.under_way += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """It ends."""
+        self.under_way -= 1
+        if kind is not None and issubclass(kind, Exception):
+            self.errors += 1
 
     @property
     def average_ms(self) -> float | None:
@@ -54,19 +63,9 @@ class Counters:
         """The model's counts so far."""
         return self._models.get(model) or ModelCount()
 
-    @contextmanager
-    def request(self, model: str) -> Iterator[None]:
-        """Around one request for predictions, whatever becomes of it."""
-        count = self._count(model)
-        count.requests += 1
-        count.under_way += 1
-        try:
-            yield
-        except Exception:
-            count.errors += 1
-            raise
-        finally:
-            count.under_way -= 1
+    def request(self, model: str) -> ModelCount:
+        """To be entered around one request for predictions, whatever becomes of it."""
+        return self._count(model)
 
     def answered(self, prediction: Prediction) -> None:
         """One prediction was made."""

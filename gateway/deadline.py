@@ -1,7 +1,9 @@
 """A deadline is a cancellation: who runs out of time leaves, and what nobody waits for is dropped."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from functools import partial
+from types import coroutine
 from typing import Any, TypeVar
 
 from gateway.errors import DeadlineExceeded
@@ -20,12 +22,34 @@ async def within(deadline: float, watch: Stopwatch, work: Coroutine[Any, Any, T]
         work.close()
         raise _out_of_time(watch)
     try:
+        waits_for = work.send(None)
+    except StopIteration as done:  # what need not wait needs no timer either
+        result: T = done.value
+        return result
+    try:
         async with asyncio.timeout_at(deadline) as limit:
-            return await work
+            return await _resumed(work, waits_for)
     except TimeoutError:
         if not limit.expired():
             raise
         raise _out_of_time(watch) from None
+
+
+@coroutine
+def _resumed(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """`await work`, which has been begun and waits for something."""
+    while True:
+        try:
+            yield waits_for
+        except BaseException as error:  # noqa: BLE001 whatever is thrown is thrown into `work`
+            resume = partial(work.throw, error)
+        else:
+            resume = partial(work.send, None)
+        try:
+            waits_for = resume()
+        except StopIteration as done:
+            result: T = done.value
+            return result
 
 
 def _out_of_time(watch: Stopwatch) -> DeadlineExceeded:

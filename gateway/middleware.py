@@ -3,21 +3,23 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from gateway.errors import FixgateError, TooManyRequests, Unauthorized, Unavailable
 from gateway.keys import REQUEST_ID, SERVICES, WATCH
+from gateway.metrics import Metrics
 from gateway.stopwatch import Stopwatch
 from gateway.wire import problem
 from gateway.wire.identifier import request_id
 
 log = logging.getLogger(__name__)
+
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ELSEWHERE = "other"
 """Route label of requests that no route takes."""
@@ -29,53 +31,55 @@ PREDICTS = ("/predict", "/predict/batch")
 """How the routes end whose times and errors are watched."""
 
 
-@web.middleware
-async def identify_and_time(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id and stopwatch; count it; put both on the answer."""
-    watch = request[WATCH] = Stopwatch()
-    request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
-    status = CLIENT_LEFT
-    services = request.app[SERVICES]
-    metrics = services.metrics
-    metrics.in_progress += 1
-    try:
-        response = await handler(request)
-        status = response.status
-    finally:
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource else ELSEWHERE
-        metrics.in_progress -= 1
-        seconds = watch.elapsed_ms / 1e3
-        if status >= HTTPStatus.BAD_REQUEST and watch.outcome == "ok":
-            watch.outcome = "ClientLeft" if status == CLIENT_LEFT else "HttpError"
-        metrics.request(request.method, route, status, seconds, watch)
-        if route.endswith(PREDICTS):
-            services.history.request(time.time(), status, seconds)
-    response.headers["X-Request-Id"] = request[REQUEST_ID]
-    return response
+def answering(app: web.Application, handle: Handle) -> Handle:
+    """`handle`, the application's way from request to answer, with all that around it.
+
+    It stands outside the application and is no middleware of it: around every request of an application that
+    has any, aiohttp lays two more coroutines.
+    """
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        watch = request[WATCH] = Stopwatch()
+        request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
+        services = app[SERVICES]
+        metrics = services.metrics
+        status = CLIENT_LEFT
+        metrics.in_progress += 1
+        try:
+            try:
+                response = await handle(request)
+            except Exception as error:  # noqa: BLE001 it is answered and logged
+                response = _told(request, error, metrics)
+            status = response.status
+        finally:
+            resource = request.match_info.route.resource
+            route = resource.canonical if resource else ELSEWHERE
+            metrics.in_progress -= 1
+            seconds = watch.elapsed_ms / 1e3
+            if status >= HTTPStatus.BAD_REQUEST and watch.outcome == "ok":
+                watch.outcome = "ClientLeft" if status == CLIENT_LEFT else "HttpError"
+            metrics.request(request.method, route, status, seconds, watch)
+            if route.endswith(PREDICTS):
+                services.history.request(time.time(), status, seconds)
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+        return response
+
+    return answer
 
 
-@web.middleware
-async def errors_as_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error with a problem document."""
-    try:
-        return await handler(request)
-    except FixgateError as error:
+def _told(request: web.Request, error: Exception, metrics: Metrics) -> web.StreamResponse:
+    """An error as a problem document."""
+    if isinstance(error, FixgateError):
         request[WATCH].outcome = type(error).__name__
-        request.app[SERVICES].metrics.refused(error)
+        metrics.refused(error)
         return _answer(request, problem.problem(error, **_place(request)), _headers(error))
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
+    if isinstance(error, web.HTTPException):
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise error
         return _from_aiohttp(request, error)
-    except Exception as error:
-        log.exception("request %s failed", request[REQUEST_ID])
-        request[WATCH].outcome = "InternalError"
-        return _answer(request, problem.problem(error, **_place(request)))
-
-
-MIDDLEWARES = (identify_and_time, errors_as_problems)
-"""Outermost first."""
+    log.error("request %s failed", request[REQUEST_ID], exc_info=error)
+    request[WATCH].outcome = "InternalError"
+    return _answer(request, problem.problem(error, **_place(request)))
 
 
 def _from_aiohttp(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+import msgspec
+
 from gateway.domain import Fix, Options
 from gateway.ellipse import Ellipse, cep50, confidence, r95, scale_at, standard_ellipse
 
@@ -11,7 +13,7 @@ CacheOutcome = Literal["hit", "miss", "coalesced", "bypass"]
 """From the cache; computed; computed for an identical request at the same time; asked not to look."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Derived:
     """What follows from a fix at one confidence level; metres, degrees, m²."""
 
@@ -22,8 +24,7 @@ class Derived:
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(msgspec.Struct, frozen=True, eq=False):
     """One answer. `inference_time_ms` is from the request's first byte to this answer; `at` Unix seconds.
 
     fallback_from: the version whose turn it was, when it was not available.

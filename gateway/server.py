@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
+from gateway.middleware import answering
 from gateway.wire.identifier import request_id
 from gateway.wire.problem import MEDIA_TYPE, describe
 from gateway.wire.show import shown
@@ -42,7 +43,7 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         server = _Server(
-            made.request_handler,
+            answering(self.app, made.request_handler),  # type: ignore[arg-type] its requests are web.Request
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,  # noqa: SLF001 aiohttp has no public way to say how errors of HTTP are answered

@@ -15,6 +15,9 @@ T = TypeVar("T")
 BATCH = 256
 WRITE_S = 1.0
 
+GATHER_S = 0.05
+"""What comes within that is written together: a round trip costs as much as several answers."""
+
 
 class WriteBehind(Generic[T]):
     """A bounded queue and its writer. `dropped` counts what found the queue full or could not be written.
@@ -51,6 +54,7 @@ class WriteBehind(Generic[T]):
         """Write what is handed over, for ever."""
         while True:
             await self._handed_over.wait()
+            await asyncio.sleep(GATHER_S)
             self._handed_over.clear()
             while self._pending:
                 batch = [self._pending[place] for place in range(min(BATCH, len(self._pending)))]

@@ -1,8 +1,5 @@
 """How many requests may be answered at once."""
 
-import contextlib
-from collections.abc import Iterator
-
 from gateway.errors import Overloaded
 
 
@@ -13,9 +10,12 @@ class Concurrency:
         self._limit = limit
         self._under_way = 0
 
-    @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """Be one of them.
+    def place(self) -> "Concurrency":
+        """To be entered, to be one of them."""
+        return self
+
+    def __enter__(self) -> None:
+        """Take a place.
 
         Raises:
             Overloaded: there are as many as may be.
@@ -23,7 +23,7 @@ class Concurrency:
         if self._under_way >= self._limit:
             raise Overloaded(f"{self._limit} requests are being answered, which is the most at once here")
         self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self._under_way -= 1

@@ -24,7 +24,7 @@ from gateway.wire.identifier import uuid7
 from gateway.wire.limits import Limits
 from gateway.wire.problem import problem
 from gateway.wire.request import JSON, Query, parse_batch, parse_predict
-from gateway.wire.response import batch_document, failed_item, prediction_document
+from gateway.wire.response import batch_document, failed_item, prediction_document, prediction_json
 
 T = TypeVar("T")
 Parse = Callable[[str | None, Query, bytes, Limits], T]
@@ -57,8 +57,9 @@ async def predict(request: web.Request) -> web.Response:
         prediction = await services.predictor.predict(model, pin, asked, until, watch)
     if _wants_geojson(request):
         collection = geojson.feature_collection([prediction])
-        return _answer(services, watch, collection, geojson.MEDIA_TYPE, [prediction])
-    return _answer(services, watch, _document(prediction), JSON, [prediction])
+        return _answer(services, watch, orjson.dumps(collection), geojson.MEDIA_TYPE, [prediction])
+    document = orjson.dumps(_document(prediction)) if asked.options.geojson else prediction_json(prediction)
+    return _answer(services, watch, document, JSON, [prediction])
 
 
 async def predict_batch(request: web.Request) -> web.Response:
@@ -76,10 +77,11 @@ async def predict_batch(request: web.Request) -> web.Response:
         answers = await services.predictor.predict_batch(model, pin, batch, until, watch)
     good = [one for one in answers if isinstance(one, Prediction)]
     if _wants_geojson(request):
-        return _answer(services, watch, geojson.feature_collection(good), geojson.MEDIA_TYPE, good)
+        collection = geojson.feature_collection(good)
+        return _answer(services, watch, orjson.dumps(collection), geojson.MEDIA_TYPE, good)
     items = [_item(request, batch.sample_id(place), one) for place, one in enumerate(answers)]
     document = batch_document(uuid7(), items, good, watch.elapsed_ms)
-    return _answer(services, watch, document, JSON, good)
+    return _answer(services, watch, orjson.dumps(document), JSON, good)
 
 
 async def _parsed(
@@ -136,9 +138,8 @@ def _item(request: web.Request, sample_id: str, answer: Prediction | FixgateErro
 
 
 def _answer(
-    services: Services, watch: Stopwatch, document: Any, media_type: str, predictions: Sequence[Prediction]
+    services: Services, watch: Stopwatch, body: bytes, media_type: str, predictions: Sequence[Prediction]
 ) -> web.Response:
-    body = orjson.dumps(document)
     stages = watch.stages_ms()
     for stage, spent_ms in stages.items():
         services.metrics.stage(stage, spent_ms / 1e3)
@@ -146,10 +147,10 @@ def _answer(
         services.live.put(predictions, stages)
     headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())}
     if predictions:
-        outcomes = {one.cache for one in predictions}
-        watch.cache = outcomes.pop() if len(outcomes) == 1 else "mixed"
-        watch.version = headers["X-Model-Version"] = str(predictions[0].version)
-        if predictions[0].fallback_from is not None:
-            headers["X-Fallback-From"] = str(predictions[0].fallback_from)
-        headers["X-Cache"] = watch.cache
+        first = predictions[0]
+        same = all(one.cache == first.cache for one in predictions)
+        watch.cache = headers["X-Cache"] = first.cache if same else "mixed"
+        watch.version = headers["X-Model-Version"] = str(first.version)
+        if first.fallback_from is not None:
+            headers["X-Fallback-From"] = str(first.fallback_from)
     return web.Response(body=body, headers=headers, content_type=media_type)

@@ -79,9 +79,12 @@ async def body(request: web.Request, until: float, limit: int, share: ByteShare)
     if (request.content_length or 0) > limit:
         raise TooLarge(f"{request.content_length:,} bytes; at most {limit:,} are allowed", field="body")
     try:
-        if request.content.is_eof():
-            share.grow(request.content_length or 0)
-            return await request.read()
+        if request.content.is_eof():  # all of it is here: neither a limit on time nor a copy is needed
+            whole = request.content.read_nowait()
+            if len(whole) > limit:
+                raise TooLarge(f"more than {limit:,} bytes; at most that many are allowed", field="body")
+            share.grow(len(whole))
+            return whole
         async with asyncio.timeout_at(until):
             return await _arriving(request, limit, share)
     except TimeoutError:

@@ -1,8 +1,10 @@
 """A request's body, by its media type, to a frozen value: the one place where a client's bytes are read."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
-from gateway.domain import BatchRequest, PredictRequest
+from gateway.domain import BatchRequest, Options, PredictRequest
 from gateway.errors import InvalidInput, TooLarge, UnsupportedMedia
 from gateway.wire import json_request, npy, options, raw, sigmf
 from gateway.wire.limits import Limits
@@ -14,6 +16,8 @@ RAW = "application/octet-stream"
 SIGMF = "application/x-sigmf"
 MEDIA_TYPES = (JSON, NPY, RAW, SIGMF)
 BATCH_MEDIA_TYPES = (JSON, NPY)
+
+_RAW_NAMES = options.NAMES | raw.PARAMETERS
 
 Query = Iterable[tuple[str, str]]
 
@@ -37,10 +41,9 @@ def parse_predict(content_type: str | None, query: Query, body: bytes, limits: L
         _no_parameters(query)
         return json_request.predict(body, limits)
     if media_type == RAW:
-        parameters = options.parameters(query, options.NAMES | raw.PARAMETERS)
-        return PredictRequest(raw.recording(body, parameters), options.from_query(parameters))
-    parameters = options.parameters(query, options.NAMES)
-    asked = options.from_query(parameters)
+        parameters, asked = _asked(tuple(query), _RAW_NAMES)
+        return PredictRequest(raw.recording(body, parameters), asked)
+    _, asked = _asked(tuple(query), options.NAMES)
     return sigmf.request(body, asked) if media_type == SIGMF else PredictRequest(npy.recording(body), asked)
 
 
@@ -55,6 +58,14 @@ def parse_batch(content_type: str | None, query: Query, body: bytes, limits: Lim
     return npy.batch(body, options.from_query(parameters), _go_on(parameters), limits)
 
 
+@lru_cache(maxsize=1024)
+def _asked(query: tuple[tuple[str, str], ...], allowed: frozenset[str]) -> tuple[Mapping[str, str], Options]:
+    """The query string's parameters and the options among them: most clients always send the same."""
+    parameters = options.parameters(query, allowed)
+    return MappingProxyType(parameters), options.from_query(parameters)
+
+
+@lru_cache(maxsize=256)
 def _media_type(content_type: str | None, allowed: tuple[str, ...]) -> str:
     media_type, *parameters = (part.strip() for part in (content_type or "").split(";"))
     media_type = media_type.lower()

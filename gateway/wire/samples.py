@@ -68,10 +68,14 @@ def single(values: NDArray[Any], field: str) -> NDArray[Any]:
         InvalidInput: a number that is not finite in single precision; names the index of the first.
     """
     dtype = np.complex64 if values.dtype.kind == "c" else np.float32
-    with np.errstate(over="ignore", invalid="ignore"):
-        converted = np.require(values.astype(dtype, copy=False), requirements=["C", "A"])
+    flags = values.flags
+    if values.dtype == dtype and flags.c_contiguous and flags.aligned:
+        converted = values
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            converted = np.require(values.astype(dtype, copy=False), requirements=["C", "A"])
     finite = np.isfinite(converted)
-    if not finite.all():
+    if b"\0" in finite.tobytes():  # several times as fast as all()
         at = tuple(int(i) for i in np.unravel_index(np.argmin(finite), finite.shape))
         given = values[at]
         why = "not a finite float32 number" if np.isfinite(given) else "not finite"

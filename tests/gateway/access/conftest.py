@@ -13,6 +13,7 @@ from gateway.access.guard import guarded
 from gateway.access.key_file import Scope
 from gateway.app import make_app
 from gateway.config import Config
+from gateway.server import Runner
 from tests.gateway.conftest import Clock, changed
 
 ADMINISTER, HOLD = "/administer", "/hold"
@@ -84,7 +85,7 @@ async def start_gate() -> AsyncIterator[StartGate]:
         app = make_app(config, clock)
         app.router.add_route("POST", ADMINISTER, guarded(administer, Scope.ADMIN))
         app.router.add_route("GET", HOLD, guarded(hold, Scope.READ))
-        runner = web.AppRunner(app, access_log=None)
+        runner = Runner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0]

@@ -1,14 +1,17 @@
 """Predictions as JSON."""
 
-import dataclasses
 import math
 
+import msgspec
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.domain import Covariance, Fix, Options
 from gateway.ellipse import cep50, confidence, r95, standard_ellipse
 from gateway.prediction import Prediction, derive
-from gateway.wire.response import batch_document, failed_item, prediction_document
+from gateway.wire.response import batch_document, failed_item, prediction_document, prediction_json
 
 RHO = 0.4716
 FIX = Fix(45.1, 7.6, Covariance(812.0**2, 640.0**2, RHO * 812 * 640))
@@ -26,7 +29,7 @@ def prediction(**changes: object) -> Prediction:
         inference_time_ms=4.2,
         at=1_767_225_600.0,
     )
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+    return msgspec.structs.replace(made, **changes)
 
 
 def test_every_field_of_an_answer() -> None:
@@ -80,6 +83,48 @@ def test_the_level_scales_the_ellipse_and_not_the_sigmas() -> None:
     assert near["uncertainty"]["sigma_x"] == far["uncertainty"]["sigma_x"]
     ratio = math.sqrt(math.log(0.05) / math.log(0.32))
     assert far["ellipse"]["semi_major_m"] == pytest.approx(ratio * near["ellipse"]["semi_major_m"])
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@given(
+    level=st.floats(0.01, 0.99),
+    session_id=st.none() | texts,
+    fields=st.fixed_dictionaries(
+        {
+            "model": texts,
+            "sample_id": st.none() | texts,
+            "inference_time_ms": st.floats(0, 1e6),
+            "at": st.floats(0, 4e9),
+            "cache": st.sampled_from(["hit", "miss"]),
+        }
+    ),
+)
+def test_the_rendered_answer_is_the_document(
+    level: float, session_id: str | None, fields: dict[str, object]
+) -> None:
+    derived = derive(FIX, sigma_scale=1.5, level=level, radius_m=1000)
+    options = Options(session_id=session_id, confidence_level=level)
+    made = prediction(derived=derived, options=options, **fields)
+    for _ in range(2):  # rendered, then remembered
+        assert orjson.loads(prediction_json(made)) == prediction_document(made)
+
+
+def test_what_is_remembered_of_one_answer_is_not_said_in_another() -> None:
+    """The same fix at another level, from another model or version."""
+    other = derive(FIX, sigma_scale=1.0, level=0.95, radius_m=1000)
+    variants = [
+        prediction(),
+        prediction(model="other"),
+        prediction(version=4),
+        prediction(derived=other, options=Options(confidence_level=0.95)),
+        prediction(derived=derive(FIX, sigma_scale=2.0, level=0.68, radius_m=1000)),
+    ]
+    for _ in range(2):
+        for one in variants:
+            assert orjson.loads(prediction_json(one)) == prediction_document(one)
+    assert len({prediction_json(one) for one in variants}) == len(variants)
 
 
 def test_a_batch_adds_up() -> None:
