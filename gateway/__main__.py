@@ -9,6 +9,7 @@ import sys
 import uvloop
 
 from contract.environment import unknown
+from contract.logs import configure
 from gateway.app import make_runner, make_site
 from gateway.config import Config, ConfigError, from_env
 from gateway.keys import SERVICES
@@ -22,9 +23,7 @@ def main() -> None:
         config = from_env()
     except ConfigError as error:
         sys.exit(f"fixgate gateway: {error}")
-    logging.basicConfig(
-        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure(config.log_level, config.log_format)
     for name in unknown(os.environ):
         log.warning("%s is not an option of any part of fixgate: is it misspelt?", name)
     try:

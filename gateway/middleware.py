@@ -43,14 +43,14 @@ def answering(app: web.Application, handle: Handle) -> Handle:
         request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
         services = app[SERVICES]
         metrics = services.metrics
-        status = CLIENT_LEFT
+        status, sent = CLIENT_LEFT, 0
         metrics.in_progress += 1
         try:
             try:
                 response = await handle(request)
             except Exception as error:  # noqa: BLE001 it is answered and logged
                 response = _told(request, error, metrics)
-            status = response.status
+            status, sent = response.status, response.content_length or 0
         finally:
             resource = request.match_info.route.resource
             route = resource.canonical if resource else ELSEWHERE
@@ -59,6 +59,9 @@ def answering(app: web.Application, handle: Handle) -> Handle:
             if status >= HTTPStatus.BAD_REQUEST and watch.outcome == "ok":
                 watch.outcome = "ClientLeft" if status == CLIENT_LEFT else "HttpError"
             metrics.request(request.method, route, status, seconds, watch)
+            services.request_log.answered(
+                request[REQUEST_ID], request.method, route, status, seconds=seconds, watch=watch, sent=sent
+            )
             if route.endswith(PREDICTS):
                 services.history.request(time.time(), status, seconds)
         response.headers["X-Request-Id"] = request[REQUEST_ID]

@@ -38,6 +38,7 @@ from gateway.recent import Recent
 from gateway.redis_client import connect
 from gateway.redis_memory import RedisMemory
 from gateway.remembered import Remembered
+from gateway.request_log import RequestLog
 from gateway.service_metrics import follow_switches, read_services
 from gateway.shadow import Compute, Shadow
 from gateway.shadow_metrics import ShadowMetrics
@@ -83,6 +84,7 @@ class Services:
     history_share: HistoryShare
     records: VersionRecords
     redis_memory: RedisMemory
+    request_log: RequestLog
     shadow: Shadow
     started_at: float
 
@@ -122,7 +124,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         stack.push_async_callback(feed_redis.aclose)
         cache_redis = connect(config.redis_url, max_connections=8)
         stack.push_async_callback(cache_redis.aclose)
-        triton = Triton(config.triton_grpc, shared_memory=config.triton_shm)
+        triton = Triton(config.triton_grpc, http=config.triton_http, shared_memory=config.triton_shm)
         stack.push_async_callback(triton.close)
         count = config.signal_threads or os.cpu_count() or 1
         threads = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="signal"))
@@ -222,6 +224,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             history_share=history_share,
             records=records,
             redis_memory=redis_memory,
+            request_log=RequestLog(config.log_requests_per_s),
             shadow=shadow,
             started_at=time.time(),
         )

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from contract import environment
+from contract import environment, logs
 from sync import config as configuration
 from sync.errors import Misconfigured
 
@@ -29,9 +29,9 @@ def main(
 
     Status 0: well; 1: with `once`, something is refused or does not answer; 2: an option is wrong.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     try:
         config = configuration.from_env({**os.environ, **(options or {})})
+        logs.configure(config.log_level, config.log_format)
         for name in environment.unknown(os.environ):
             logging.getLogger("sync").warning("%s is no option of fixgate: ignored", name)
         return _run(config, once=once, on_watch=on_watch)

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from contract.deployment import Deployment
 from sync.commands import Inbox
 from sync.config import Config
 from sync.cpu import cores
@@ -42,12 +43,17 @@ def assemble(config: Config, bell: Bell) -> Parts:
     tritons = tuple(Triton(address) for address in config.triton_http)
     feed = Feed(config.redis_url, config.home / "catalog.json", config.default_model)
     metrics = Metrics()
+
+    def journalled(entry: Deployment) -> None:
+        metrics.journal(entry)
+        feed.add_to_journal(entry)
+
     work = Work(
         config=config,
         defaults=Defaults(config.max_batch_size, config.instances, config.threads, config.kind, cores()),
         source=registry,
         publisher=Publisher(repository, tritons, config.load_timeout_s, bell.pause),
-        journal=Journal(config.home / "journal.jsonl", feed.add_to_journal),
+        journal=Journal(config.home / "journal.jsonl", journalled),
         quarantine=Quarantine(config.home / "quarantine.json"),
         jobs=Jobs(bell.ring),
         progress=Progress(),

@@ -49,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: Annotated[float, msgspec.Meta(ge=0)] = 35.0
     unalias_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     unready_s: Positive = 15.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
     webhook_secret: str = ""
     mlflow_public_url: str | None = None
 

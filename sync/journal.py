@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -28,7 +29,8 @@ class Journal:
         return self._path
 
     def append(self, entry: Deployment) -> None:
-        """Write an entry and see it on disk."""
+        """Write an entry and see it on disk; it is in the log as well."""
+        log.info("%s %s", entry.event, entry.model, extra={"fields": _told(entry)})
         line = msgspec.json.encode(entry) + b"\n"
         try:
             with self._lock, self._path.open("ab") as file:
@@ -39,6 +41,12 @@ class Journal:
             # A full disk must not keep anything from being served.
             log.warning("not in the journal (%s): %s", error, line.decode())
         self._copy(entry)
+
+
+def _told(entry: Deployment) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(entry)
+    reason = told.pop("message", None)  # a log line's message is the line itself
+    return {**told, "reason": reason} if reason else told
 
 
 def read(path: Path) -> Iterator[Deployment]:

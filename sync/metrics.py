@@ -1,10 +1,21 @@
 """sync's own metrics, in a registry of their own."""
 
+import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 
 from contract.catalog import Catalog
+from contract.deployment import Deployment
 from contract.rollout import Phase
 from sync.errors import Fault
 from sync.observation import served_models
@@ -51,6 +62,25 @@ class Metrics:
         self._triton = Gauge(
             "fixgate_sync_triton_up", "Whether a Triton answers.", ["address"], registry=self.registry
         )
+        self._version_ready = Gauge(
+            "fixgate_sync_version_ready",
+            "Whether a Triton reports a version of the catalogue ready.",
+            ["address", "model", "version"],
+            registry=self.registry,
+        )
+        self._switches = Counter(
+            "fixgate_sync_switches", "Changes of an alias.", ["model", "alias"], registry=self.registry
+        )
+        self._events = Counter(
+            "fixgate_sync_journal_entries",
+            "Entries of the journal, by event.",
+            ["event"],
+            registry=self.registry,
+        )
+        Info("fixgate_sync_build", "What runs here.", registry=self.registry).info(
+            {"version": version("fixgate"), "python": platform.python_version()}
+        )
+        ProcessCollector(registry=self.registry)
         self._revision = Gauge(
             "fixgate_sync_catalogue_revision", "Revision of the catalogue.", registry=self.registry
         )
@@ -80,6 +110,19 @@ class Metrics:
         self._revision.set(catalog.revision if catalog else 0)
         for address, states in report.seen.states.items():
             self._triton.labels(address).set(0 if states is None else 1)
+        self._version_ready.clear()
+        for address, states in report.seen.states.items():
+            for name, model in served_models(catalog).items():
+                for one in model.versions:
+                    state = (states or {}).get((name, one.version))
+                    ready = state is not None and state.ready
+                    self._version_ready.labels(address, name, one.version).set(ready)
+
+    def journal(self, entry: Deployment) -> None:
+        """Count an entry of the journal."""
+        self._events.labels(entry.event).inc()
+        if entry.event == "switch":
+            self._switches.labels(entry.model, entry.alias).inc()
 
     def fail(self) -> None:
         """Take in a pass that could not be finished."""

@@ -3,14 +3,18 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from contract.catalog import Catalog, ServedModel
+from contract.deployment import Deployment
 from sync.metrics import Metrics
 from sync.observation import Observation
 from sync.reconcile import Report
-from tests.sync.makers import live
+from sync.triton import States, VersionState
+from tests.sync.makers import live, model, registered
+from tests.sync.test_writeback import serving
 
 
 def report(*, fresh: bool = True, changed: bool = False, now: float = 100.0) -> Report:
-    seen = Observation(now, (), fresh, {}, live(), {"a:1": {}, "b:1": None})
+    states: dict[str, States | None] = {"a:1": {("loc", 1): VersionState("READY")}, "b:1": None}
+    seen = Observation(now, (), fresh, {}, live(), states)
     return Report(seen, 0.03, idle=True, settled=True, changed=changed, resting={("loc", 1): "disk full"})
 
 
@@ -64,3 +68,21 @@ def test_a_model_that_is_gone_has_no_series() -> None:
     metrics.observe(report(), Catalog("1.0", 1, 0.0, {"loc": ServedModel("loc", (), {})}), 0)
     metrics.observe(report(), Catalog("1.0", 2, 0.0, {}), 0)
     assert ("fixgate_sync_served_versions", "loc") not in samples(metrics)
+
+
+def test_what_every_triton_reports_ready_is_told_by_version() -> None:
+    metrics = Metrics()
+    metrics.observe(report(), Catalog("1.0", 7, 0.0, serving(model(registered(1), registered(2)), 1, 2)), 0)
+    found = samples(metrics)
+    assert found["fixgate_sync_version_ready", "a:1", "loc", "1"] == 1
+    assert found["fixgate_sync_version_ready", "a:1", "loc", "2"] == 0
+    assert found["fixgate_sync_version_ready", "b:1", "loc", "1"] == 0
+
+
+def test_entries_of_the_journal_are_counted_and_switches_by_model_and_alias() -> None:
+    metrics = Metrics()
+    metrics.journal(Deployment(at=0.0, event="publish", model="loc", version=1))
+    metrics.journal(Deployment(at=0.0, event="switch", model="loc", version=1, alias="champion"))
+    found = samples(metrics)
+    assert found["fixgate_sync_journal_entries_total", "publish"] == 1
+    assert found["fixgate_sync_switches_total", "loc", "champion"] == 1
