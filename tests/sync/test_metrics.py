@@ -11,6 +11,8 @@ from sync.triton import States, VersionState
 from tests.sync.makers import live, model, registered
 from tests.sync.test_writeback import serving
 
+TWO = model(registered(1), registered(2), aliases={"champion": 1, "candidate": 2})
+
 
 def report(*, fresh: bool = True, changed: bool = False, now: float = 100.0) -> Report:
     states: dict[str, States | None] = {"a:1": {("loc", 1): VersionState("READY")}, "b:1": None}
@@ -72,7 +74,7 @@ def test_a_model_that_is_gone_has_no_series() -> None:
 
 def test_what_every_triton_reports_ready_is_told_by_version() -> None:
     metrics = Metrics()
-    metrics.observe(report(), Catalog("1.0", 7, 0.0, serving(model(registered(1), registered(2)), 1, 2)), 0)
+    metrics.observe(report(), Catalog("1.0", 7, 0.0, serving(TWO, 1, 2)), 0)
     found = samples(metrics)
     assert found["fixgate_sync_version_ready", "a:1", "loc", "1"] == 1
     assert found["fixgate_sync_version_ready", "a:1", "loc", "2"] == 0
@@ -85,4 +87,4 @@ def test_entries_of_the_journal_are_counted_and_switches_by_model_and_alias() ->
     metrics.journal(Deployment(at=0.0, event="switch", model="loc", version=1, alias="champion"))
     found = samples(metrics)
     assert found["fixgate_sync_journal_entries_total", "publish"] == 1
-    assert found["fixgate_sync_switches_total", "loc", "champion"] == 1
+    assert found["fixgate_sync_switches_total", "champion", "loc"] == 1
