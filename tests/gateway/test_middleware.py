@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway import errors
 from gateway.keys import REQUEST_ID, SERVICES
 from gateway.metrics import Metrics
-from gateway.middleware import MIDDLEWARES
 from gateway.request_log import RequestLog
+from gateway.server import Runner
 from gateway.services import Services
 
 RAISED: dict[str, Exception] = {
@@ -40,14 +40,21 @@ async def told_id(request: web.Request) -> web.Response:
     return web.Response(text=request[REQUEST_ID])
 
 
+class Server(TestServer):
+    """On our own runner."""
+
+    async def _make_runner(self, **options: Any) -> web.BaseRunner:
+        return Runner(self.app, **options)
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[TestClient[Any, Any]]:
-    app = web.Application(middlewares=MIDDLEWARES)
+    app = web.Application()
     app[SERVICES] = cast(Services, SimpleNamespace(metrics=Metrics(), request_log=RequestLog(10)))
     app.router.add_get("/raise/{what}", raises)
     app.router.add_get("/id", told_id)
     app.router.add_get("/moved", moved)
-    async with TestClient(TestServer(app)) as client:
+    async with TestClient(Server(app)) as client:
         yield client
 
 
