@@ -130,6 +130,10 @@ class Metrics:
         """Numbers by labels, read when they are scraped."""
         Read(name, about, labels, self.registry, read, counter=counter)
 
+    def by_version(self, *families: Counts | Distribution) -> None:
+        """Families kept elsewhere that tell of versions, for as long as those are served."""
+        self._by_version += families
+
     def answered(self, prediction: Prediction) -> None:
         """One prediction was made."""
         place = (prediction.model, str(prediction.version))

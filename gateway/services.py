@@ -40,7 +40,7 @@ from gateway.redis_memory import RedisMemory
 from gateway.remembered import Remembered
 from gateway.request_log import RequestLog
 from gateway.service_metrics import follow_switches, read_services
-from gateway.shadow import Compute, Shadow
+from gateway.shadow import Shadow
 from gateway.shadow_metrics import ShadowMetrics
 from gateway.stopwatch import Stopwatch
 from gateway.threads import Threads
@@ -166,15 +166,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             live_redis = connect(config.redis_url, max_connections=WATCHERS + 4)
             stack.push_async_callback(live_redis.aclose)
             live = Live(live_redis, seconds=config.remember_s)
-        shadow = Shadow(
-            share=config.shadow_share,
-            compute=_mirrored(locator),
-            recent=cache.recent,
-            waiting=locator.waiting,
-            available=readiness.available,
-            findings=(records, ShadowMetrics(metrics.registry)),
-        )
-        metrics.gauge("fixgate_shadow_queued", "Copies that wait to be mirrored.", lambda: shadow.queued)
+        shadow = _shadow(config.shadow_share, locator, cache, readiness, (metrics, records))
         predictor = Predictor(
             catalog=lambda: feed.current,
             locator=locator,
@@ -233,7 +225,15 @@ async def running(config: Config) -> AsyncIterator[Services]:
         yield services
 
 
-def _mirrored(locator: Locator) -> Compute:
+def _shadow(
+    share: float,
+    locator: Locator,
+    cache: FixCache,
+    readiness: Readiness,
+    told: tuple[Metrics, VersionRecords],
+) -> Shadow:
+    metrics, records = told
+
     def compute(
         pipeline: Pipeline, canonical: Canonical, watch: Stopwatch, deadline: float
     ) -> Coroutine[Any, Any, Found]:
@@ -241,7 +241,18 @@ def _mirrored(locator: Locator) -> Compute:
             pipeline, canonical, cached=False, watch=watch, priority=Priority.SHADOW, deadline=deadline
         )
 
-    return compute
+    found = ShadowMetrics(metrics.registry)
+    metrics.by_version(*found.families)
+    shadow = Shadow(
+        share=share,
+        compute=compute,
+        recent=cache.recent,
+        waiting=locator.waiting,
+        available=readiness.available,
+        findings=(records, found),
+    )
+    metrics.gauge("fixgate_shadow_queued", "Copies that wait to be mirrored.", lambda: shadow.queued)
+    return shadow
 
 
 def _remember(

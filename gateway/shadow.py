@@ -72,12 +72,16 @@ class _Followed:
 
     candidate: Candidate
     sampled_at: float = 0.0
-    seen: dict[Fix, None] = field(default_factory=dict)
+    _seen: dict[int, Fix] = field(default_factory=dict)
+
+    def has_seen(self, answer: Fix) -> bool:
+        """By identity: memory gives the same object again, and comparing takes longer."""
+        return self._seen.get(id(answer)) is answer
 
     def remember(self, answer: Fix) -> None:
-        self.seen[answer] = None
-        if len(self.seen) > REMEMBERED:
-            del self.seen[next(iter(self.seen))]
+        self._seen[id(answer)] = answer
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
 
 
 @dataclass(slots=True, eq=False)
@@ -200,7 +204,7 @@ class Shadow:
         return model
 
     def _wants(self, one: _Followed, answer: Fix, now: float, hit: bool) -> bool:
-        if hit and answer in one.seen:
+        if hit and one.has_seen(answer):
             return False
         if not one.candidate.sampled:
             return random.random() < self._share  # noqa: S311 a share of traffic is no secret

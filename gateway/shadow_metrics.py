@@ -1,9 +1,10 @@
 """What comes of mirrored recordings, for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 
 from gateway.comparison import Comparison
 from gateway.errors import FixgateError
+from gateway.metric_family import Counts, Distribution
 
 METRES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e6)
 OVERLAP = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
@@ -14,48 +15,55 @@ class ShadowMetrics:
     """By the version that is compared with the champion."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        labels = ["model", "version"]
-
-        def histogram(name: str, about: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"fixgate_shadow_{name}", about, labels, buckets=buckets, registry=registry)
-
-        self._distance = histogram(
-            "distance_metres",
+        place = ("model", "version")
+        self._distance = Distribution(
+            "fixgate_shadow_distance_metres",
             "Distance of a version's fix from the champion's of the same recording.",
+            place,
+            registry,
             METRES,
         )
-        self._overlap = histogram(
-            "overlap", "Bhattacharyya coefficient of a version's fix and the champion's; 1 = equal.", OVERLAP
+        self._overlap = Distribution(
+            "fixgate_shadow_overlap",
+            "Bhattacharyya coefficient of a version's fix and the champion's; 1 = equal.",
+            place,
+            registry,
+            OVERLAP,
         )
-        self._duration = histogram(
-            "duration_seconds", "What a version took for a mirrored recording.", SECONDS
+        self._duration = Distribution(
+            "fixgate_shadow_duration_seconds",
+            "What a version took for a mirrored recording.",
+            place,
+            registry,
+            SECONDS,
         )
-        self._failures = Counter(
+        self._failures = Counts(
             "fixgate_shadow_failures",
             "Mirrored recordings that got no fix, by class of error.",
-            [*labels, "error"],
-            registry=registry,
+            (*place, "error"),
+            registry,
         )
-        self._skipped = Counter(
+        self._skipped = Counts(
             "fixgate_shadow_skipped",
             "Mirrored recordings that a version was not given, by reason.",
-            [*labels, "reason"],
-            registry=registry,
+            (*place, "reason"),
+            registry,
         )
+        self.families = (self._distance, self._overlap, self._duration, self._failures, self._skipped)
 
     def compared(self, model: str, version: int, one: Comparison) -> None:
         """A version's fix was held against the champion's."""
-        self._distance.labels(model, version).observe(one.distance_m)
-        self._overlap.labels(model, version).observe(one.overlap)
+        self._distance.observe(one.distance_m, (model, str(version)))
+        self._overlap.observe(one.overlap, (model, str(version)))
 
     def mirror_took(self, model: str, version: int, ms: float) -> None:
         """A version computed a copy in that time."""
-        self._duration.labels(model, version).observe(ms / 1e3)
+        self._duration.observe(ms / 1e3, (model, str(version)))
 
     def mirror_failed(self, model: str, version: int, error: FixgateError) -> None:
         """A version gave no fix for a copy."""
-        self._failures.labels(model, version, type(error).__name__).inc()
+        self._failures.add((model, str(version), type(error).__name__))
 
     def skipped(self, model: str, version: int, reason: str) -> None:
         """A version was not given a copy."""
-        self._skipped.labels(model, version, reason).inc()
+        self._skipped.add((model, str(version), reason))
