@@ -34,9 +34,11 @@ def window(since: float, now: float) -> tuple[float, float]:
 
     The window that `since` falls into counts as a whole, so that nothing that happens is overlooked; of the
     long ones, which are read once [since, now] is too long for the others, only those that lie within.
+    Nothing is kept longer than those.
     """
     if now - since <= FINE.keep_s - FINE.window_s:
         return since, now
+    since = max(since, now - COARSE.keep_s)
     start = float(math.ceil(since / COARSE.window_s) * COARSE.window_s)
     return start, max(now, start)
 

@@ -48,7 +48,16 @@ def limit(request: web.Request, default: int, largest: int) -> int:
     Raises:
         InvalidInput: no whole number from 1 to `largest`, or another parameter.
     """
-    text = parameters(request.query.items(), {"limit"}).get("limit", str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= largest):
-        raise InvalidInput(f"must be a whole number from 1 to {largest}", field="limit")
+    return whole(request, "limit", default, largest)
+
+
+def whole(request: web.Request, name: str, default: int, largest: int, *, least: int = 1) -> int:
+    """The only parameter in the query string.
+
+    Raises:
+        InvalidInput: no whole number from `least` to `largest`, or another parameter.
+    """
+    text = parameters(request.query.items(), {name}).get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and least <= int(text) <= largest):
+        raise InvalidInput(f"must be a whole number from {least} to {largest}", field=name)
     return int(text)

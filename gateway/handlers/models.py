@@ -43,7 +43,7 @@ async def version(request: web.Request) -> web.Response:
     served = _model(request.app[SERVICES], request.match_info["model"])
     chosen = routing.pinned(served, read.version_number(request.match_info["version"]))
     document = version_document(served, chosen, time.time())
-    if told := await _feedback(request.app[SERVICES], served.name, chosen.version):
+    if told := await feedback_of(request.app[SERVICES], served.name, chosen.version):
         document["feedback"] = told
     return _json(document)
 
@@ -92,7 +92,7 @@ async def versions(request: web.Request) -> web.Response:
     )
 
 
-async def _feedback(services: Services, model: str, version: int) -> dict[str, Any] | None:
+async def feedback_of(services: Services, model: str, version: int) -> dict[str, Any] | None:
     """What truths say of a version; None without any, or while Redis is away."""
     if services.remembered is None:
         return None

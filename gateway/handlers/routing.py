@@ -1,6 +1,8 @@
 """GET, PUT, DELETE /models/{m}/routing; POST /models/{m}/promote, rollback: who gets the traffic."""
 
+import contextlib
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -9,13 +11,18 @@ from aiohttp import web
 from msgspec import Meta
 
 from contract.catalog import ServedModel
+from contract.version_record import VersionRecord
 from gateway import routing as routes
-from gateway.errors import InvalidInput
+from gateway.errors import InvalidInput, Unavailable
 from gateway.handlers import arguments
 from gateway.handlers.command import carried_out
+from gateway.handlers.models import feedback_of
 from gateway.keys import SERVICES
+from gateway.services import Services
+from gateway.wire.record_document import record_document
 from gateway.wire.routing_document import champion_document, routing_document
 
+MIN_WINDOW_S, DEFAULT_WINDOW_S, MAX_WINDOW_S = 10, 3_600, 7 * 86_400
 MAX_WEIGHTS = 64
 MAX_EXPIRES_S = 30 * 86_400
 
@@ -38,7 +45,8 @@ class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def routing(request: web.Request) -> web.Response:
     """The policy in force, and what each version has done with its share."""
-    return _policy(served_model(request))
+    window_s = arguments.whole(request, "window_s", DEFAULT_WINDOW_S, MAX_WINDOW_S, least=MIN_WINDOW_S)
+    return await _policy(request, window_s)
 
 
 async def set_routing(request: web.Request) -> web.Response:
@@ -47,14 +55,14 @@ async def set_routing(request: web.Request) -> web.Response:
     asked = await arguments.document(request, Policy, request.app[SERVICES].config)
     given = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not None}
     await carried_out(request, "route", arguments=given | _condition(request))
-    return _policy(served_model(request))
+    return await _policy(request)
 
 
 async def clear_routing(request: web.Request) -> web.Response:
     """Give all traffic back to the champion."""
     served_model(request)
     await carried_out(request, "route", arguments=_condition(request))
-    return _policy(served_model(request))
+    return await _policy(request)
 
 
 async def promote(request: web.Request) -> web.Response:
@@ -88,8 +96,27 @@ def answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> w
     return web.Response(body=orjson.dumps(document), headers=headers, content_type="application/json")
 
 
-def _policy(model: ServedModel) -> web.Response:
-    return answer(routing_document(model, time.time()), {"ETag": f'"{model.routing_etag}"'})
+async def _policy(request: web.Request, window_s: int = DEFAULT_WINDOW_S) -> web.Response:
+    model, services = served_model(request), request.app[SERVICES]
+    document = routing_document(model, time.time())
+    with contextlib.suppress(Unavailable):  # who gets the traffic is known without Redis, too
+        records = await services.records.read(model.name, window_s)
+        document["window_s"] = window_s
+        document["versions"] = [
+            await _version(services, model, one.version, records) for one in model.versions
+        ]
+    return answer(document, {"ETag": f'"{model.routing_etag}"'})
+
+
+async def _version(
+    services: Services, model: ServedModel, number: int, records: Mapping[int, VersionRecord]
+) -> dict[str, Any]:
+    told = await feedback_of(services, model.name, number)
+    return {
+        "version": str(number),
+        **record_document(records.get(number, VersionRecord())),
+        **({"feedback": told} if told else {}),
+    }
 
 
 def _condition(request: web.Request) -> dict[str, Any]:

@@ -6,7 +6,18 @@ from gateway.access.key_file import Scope
 from gateway.handlers.routing import MAX_EXPIRES_S, MAX_WEIGHTS
 from gateway.openapi import parameters
 from gateway.openapi.operation import Operation, answer
-from gateway.openapi.schema import Schema, mapping, moment, number, record, ref, share, string
+from gateway.openapi.schema import (
+    Schema,
+    array,
+    integer,
+    mapping,
+    moment,
+    number,
+    record,
+    ref,
+    share,
+    string,
+)
 
 TAG = "Routing"
 ABOUT = "Who gets the traffic that pins no version. Changes are carried out by sync, in the registry."
@@ -41,12 +52,62 @@ ROUTING = record(
         "shares": mapping(share("Its share."), "Version to its share of the requests that pin none."),
         "aliases": mapping(string("A version.", **_NUMBER), "Alias to version."),
         "previous_champion": string("Where a rollback goes.", **_NUMBER),
+        "window_s": integer("Of so long `versions` tells.", unit="s", minimum=10),
+        "versions": array(ref("VersionRecord"), "What became of each one's traffic, at all gateways."),
     },
-    optional=("expires_at", "then", "previous_champion"),
+    optional=("expires_at", "then", "previous_champion", "window_s", "versions"),
+)
+
+_COUNTS = mapping(integer("How many.", minimum=0), "By class of error.")
+_MS = number("Milliseconds.", unit="ms", minimum=0)
+_SPREAD_MS = record("To 2 %.", {"median": _MS, "p95": _MS})
+
+RECORD = record(
+    "What became of a version's traffic. Quantiles are right to 2 %.",
+    {
+        "version": string("The version.", **_NUMBER),
+        "requests": integer("Recordings that it was to answer; each of a batch counts.", minimum=0),
+        "errors": _COUNTS,
+        "fell_back": integer("Those that another version answered, because it was not available.", minimum=0),
+        "error_rate": share("Of the requests, but for the clients' own errors; what fell back is one."),
+        "latency_ms": record("From the head of the request.", {"p50": _MS, "p95": _MS, "p99": _MS}),
+        "cache_hit_rate": share("Of the answers that asked the cache."),
+        "mean_semi_major_m": number("Of the 1 σ ellipses.", unit="m", minimum=0),
+        "comparison": record(
+            "Of recordings that the champion had as well.",
+            {
+                "count": integer("Recordings with both fixes.", minimum=0),
+                "errors": _COUNTS,
+                "skipped": mapping(integer("How many.", minimum=0), "Copies that were not tried, by reason."),
+                "distance_m": record(
+                    "Between both fixes.",
+                    {
+                        "median": number("Half are closer.", unit="m", minimum=0),
+                        "p95": number("95 of 100 are closer.", unit="m", minimum=0),
+                    },
+                ),
+                "overlap": record(
+                    "Bhattacharyya coefficient of both ellipses: 0 apart, 1 equal.",
+                    {
+                        "median": number("Half have less.", unit="1", minimum=0),
+                        "p95": number("95 of 100 have less.", unit="1", minimum=0),
+                    },
+                ),
+                "relative_shift": number(
+                    "Median distance in the champion's median 1 σ semi-major axes.", unit="1", minimum=0
+                ),
+                "latency_ms": _SPREAD_MS,
+            },
+            optional=("distance_m", "overlap", "relative_shift", "latency_ms"),
+        ),
+        "feedback": ref("Feedback"),
+    },
+    optional=("error_rate", "latency_ms", "cache_hit_rate", "mean_semi_major_m", "comparison", "feedback"),
 )
 
 SCHEMAS: dict[str, Schema] = {
     "Routing": ROUTING,
+    "VersionRecord": RECORD,
     "Policy": {
         "type": "object",
         "description": "Weights; those of what is not named are 0.",
@@ -109,6 +170,28 @@ _ROUTING_EXAMPLE = {
     "shares": {"3": 0.9, "4": 0.1},
     "aliases": {"candidate": "4", "champion": "3"},
     "previous_champion": "2",
+    "window_s": 3600,
+    "versions": [
+        {
+            "version": "4",
+            "requests": 1210,
+            "errors": {"Unavailable": 2},
+            "fell_back": 0,
+            "error_rate": 0.0017,
+            "latency_ms": {"p50": 4.1, "p95": 9.7, "p99": 14.2},
+            "cache_hit_rate": 0.31,
+            "mean_semi_major_m": 1290.0,
+            "comparison": {
+                "count": 402,
+                "errors": {},
+                "skipped": {"busy": 12},
+                "distance_m": {"median": 310.0, "p95": 1460.0},
+                "overlap": {"median": 0.94, "p95": 0.99},
+                "relative_shift": 0.23,
+                "latency_ms": {"median": 5.2, "p95": 12.0},
+            },
+        }
+    ],
 }
 _IN_FORCE = answer("In force.", "Routing", _ROUTING_EXAMPLE, headers=("ETag",))
 _MOVED = answer(
@@ -122,7 +205,8 @@ OPERATIONS: tuple[Operation, ...] = (
         TAG,
         Scope.READ,
         answers={200: _IN_FORCE},
-        problems=(404, 503),
+        problems=(400, 404, 503),
+        takes=(parameters.reference("query", "window_s"),),
     ),
     Operation(
         "PUT",

@@ -45,6 +45,13 @@ IN_QUERY: dict[str, Schema] = {
     **OPTIONS,
     "continue_on_error": CONTINUE_ON_ERROR,
     "limit": integer("How many at most.", minimum=1, maximum=1000),
+    "window_s": integer(
+        "Of so long what became of each version's traffic is told.",
+        unit="s",
+        minimum=10,
+        maximum=604_800,
+        default=3600,
+    ),
 }
 PREDICT_QUERY = (*RAW, *OPTIONS)
 BATCH_QUERY = (*OPTIONS, "continue_on_error")

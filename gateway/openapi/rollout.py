@@ -101,10 +101,11 @@ SCHEMAS: dict[str, Schema] = {
             "started_at": moment("When."),
             "step_since": moment("When the present step began."),
             "next_step_at": moment("When the next one can begin."),
+            "waits_for": array(string("In words."), "What has to come before the next step."),
             "ended_at": moment("When it ended."),
             "reason": string("Why."),
         },
-        optional=("step_since", "next_step_at", "ended_at", "reason"),
+        optional=("step_since", "next_step_at", "waits_for", "ended_at", "reason"),
     ),
 }
 

@@ -1,5 +1,6 @@
 """A rollout, as JSON. Optional fields are absent."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from contract.rollout import Rollout
 from gateway.wire.routing_document import moment
 
 
-def rollout_document(model: str, rollout: Rollout) -> dict[str, Any]:
+def rollout_document(model: str, rollout: Rollout, waits_for: Sequence[str] = ()) -> dict[str, Any]:
     """Its plan and how far it is; `next_step_at` is the earliest that it can go on."""
     running = rollout.phase == "running"
     optional = {
@@ -29,5 +30,6 @@ def rollout_document(model: str, rollout: Rollout) -> dict[str, Any]:
         "by": rollout.by,
         "started_at": moment(rollout.started_at),
         **{name: moment(at) for name, at in optional.items() if at is not None},
+        **({"waits_for": list(waits_for)} if waits_for else {}),
         **({"reason": rollout.reason} if rollout.reason else {}),
     }

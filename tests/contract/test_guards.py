@@ -5,7 +5,7 @@ import pytest
 from contract.guards import Evidence, judge, meant, window
 from contract.histogram import Histogram
 from contract.rollout import Guards
-from contract.version_record import VersionRecord, window_keys
+from contract.version_record import COARSE, VersionRecord, window_keys
 
 GUARDS = Guards(max_error_rate=0.01, max_p95_ms=500, max_shift=0.5, min_requests=200)
 NO_SHIFT = Guards(max_shift=None)
@@ -115,4 +115,5 @@ def test_a_steps_windows_leave_out_nothing_and_hold_next_to_nothing_of_what_was_
     ]
     start, end = window(1003.0, 1003.0 + 7200)
     assert (start, end) == (1200.0, 8203.0)
+    assert window(0.0, 1e9)[0] == pytest.approx(1e9 - COARSE.keep_s, abs=COARSE.window_s)
     assert window_keys("m", start, end)[0].split(":")[2:4] == ["600", "1200"]

@@ -45,6 +45,7 @@ async def test_a_rollout_is_begun_by_sync_and_shown(gateway: Gateway, config: Co
     assert msgspec.json.decode(command.arguments["do"]) == "start"
     assert msgspec.json.decode(command.arguments["plan"], type=Plan) == PLAN
     assert (await asked(gateway, "GET", URL))[1] == told
+    assert told.pop("waits_for") == ["0 of 200 requests"]
     assert told == {
         "id": "r-1",
         "model": MEL,

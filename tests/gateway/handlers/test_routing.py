@@ -1,14 +1,18 @@
 """Policies, promotions and rollbacks over real HTTP, with a real Redis; the test plays sync's side."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
+from contract import keys
 from contract.catalog import RoutePolicy
 from contract.command import Command, Fault, Reply
+from contract.version_record import FINE, VersionRecord, dump, field_name
 from gateway.config import Config
+from gateway.redis_client import connect
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, MEL, Gateway, StartGateway
 from tests.gateway.handlers.test_deployments import sync
@@ -141,9 +145,38 @@ async def test_the_champion_is_moved_by_sync(
     assert (taken[0].action, taken[0].model, taken[0].version) == (action, MEL, version)
 
 
+async def recorded(gateway: Gateway, version: int, **counts: Any) -> None:
+    """Some gateway recorded this of a version just now."""
+    name = keys.version_records(MEL, FINE.window_s, FINE.start(time.time()))
+    async with connect(gateway.services.config.redis_url, max_connections=1) as client:
+        await client.hset(name, field_name(version, "other"), dump(VersionRecord(**counts)))
+
+
+async def test_what_became_of_each_versions_traffic_is_told(gateway: Gateway) -> None:
+    await recorded(gateway, 2, answered=8, errors={"BadAnswer": 2, "InvalidInput": 5})
+    _, told, _ = await asked(gateway, "GET", f"{URL}?window_s=60")
+    assert told["window_s"] == 60
+    first, second = told["versions"]
+    assert first == {"version": "1", "requests": 0, "errors": {}, "fell_back": 0}
+    assert second == {
+        "version": "2",
+        "requests": 15,
+        "errors": {"BadAnswer": 2, "InvalidInput": 5},
+        "fell_back": 0,
+        "error_rate": 0.2,
+    }
+
+
+@pytest.mark.parametrize("query", ["window_s=9", "window_s=604801", "window_s=an hour", "limit=1"])
+async def test_a_window_that_is_none_is_refused(gateway: Gateway, query: str) -> None:
+    status, told, _ = await asked(gateway, "GET", f"{URL}?{query}")
+    assert (status, query.partition("=")[0] in told["detail"]) == (400, True)
+
+
 async def test_without_sync_nothing_is_changed(start_gateway: StartGateway, alone: Config) -> None:
     gateway = await start_gateway(alone)
     url = f"/models/{ECHO}/routing"
-    assert (await asked(gateway, "GET", url))[0] == 200
+    status, told, _ = await asked(gateway, "GET", url)
+    assert (status, told["shares"], "versions" in told) == (200, {"1": 1.0}, False)
     status, told, _ = await asked(gateway, "PUT", url, json={"weights": {"champion": 1}})
     assert (status, "Redis, which does not answer" in told["detail"]) == (503, True)
