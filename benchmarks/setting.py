@@ -63,6 +63,8 @@ class Setting:
         if self.warm_s:
             wrk.run(url, script, connections=many, seconds=self.warm_s)
         measured = wrk.run(url, script, connections=many, seconds=self.seconds)
+        if not measured.requests:
+            raise Failed(f"{url}: no request was answered within {self.seconds:g} s")
         if measured.failed:
             why = probe(url, form)
             raise Failed(f"{url}: {measured.failed} of {measured.requests} requests failed; one says: {why}")

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from cli import keys
+from cli.capacity import capacity
 from cli.champion import promote, rollback
 from cli.evaluate import evaluate
 from cli.gateway import gateway
@@ -38,6 +39,7 @@ COMMANDS = (
     rollout,
     history,
     tune,
+    capacity,
 )
 
 EXTRAS = {

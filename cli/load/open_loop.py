@@ -21,9 +21,9 @@ TICK_S = 0.05
 class Plan:
     """Arrivals at `rate` a second for `warm_s` and then `seconds`; only the latter count.
 
-    The run ends early once more than `tolerated` of the requests that count have taken longer than `goal_s`,
-    or have failed: the verdict is known then. Requests that are unanswered `patience_s` after the last has
-    been due have failed.
+    The run ends early once one of the requests that count has failed, or more than `tolerated` of them have
+    taken longer than `goal_s`: the verdict is known then. Requests that are unanswered `patience_s` after the
+    last has been due have failed.
     """
 
     rate: float
@@ -77,14 +77,14 @@ async def run(pool: Pool, request: Callable[[int], bytes], plan: Plan) -> Run:
 
 
 class _Watch:
-    """Which requests are under way, and how many that count were too slow or failed."""
+    """Which of the requests that count are under way, and how many were too slow."""
 
     def __init__(self, done: Run, planned: int) -> None:
         self.done = done
         self._plan = done.plan
         self._allowed = done.plan.tolerated * planned
         self._under_way: dict[float, None] = {}
-        self._bad = 0
+        self._slow = 0
 
     def sent(self, due: float, now: float) -> None:
         if due >= self._plan.warm_s:
@@ -92,12 +92,13 @@ class _Watch:
             self.done.lag_s.append(now - due)
 
     def answered(self, due: float, now: float, status: int) -> None:
-        if due < self._plan.warm_s:
+        if due < self._plan.warm_s or self.done.given_up:
             return
         del self._under_way[due]
         sample = Sample(due, now - due, status)
         self.done.samples.append(sample)
-        self._bad += not sample.ok or sample.took > self._plan.goal_s
+        self._slow += sample.took > self._plan.goal_s
+        self.done.given_up = not sample.ok
 
     def hopeless(self, now: float) -> bool:
         """Whether the goal is missed whatever comes; marks the run."""
@@ -106,7 +107,7 @@ class _Watch:
             if now - due <= self._plan.goal_s:
                 break
             overdue += 1
-        self.done.given_up |= self._bad + overdue > self._allowed
+        self.done.given_up |= self._slow + overdue > self._allowed
         return self.done.given_up
 
 

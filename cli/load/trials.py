@@ -27,9 +27,9 @@ class Goal:
 class Trial:
     """One rate and what came of it; `borne`: the goal was kept and nothing failed.
 
-    `given_up`: it ended early because the goal could not be kept any more, so `figures` are of what was
-    answered until then (None: nothing). `lag_ms`: how late the generator itself sent 99 % of the requests at
-    most; when that is not small against the goal, the generator is what is being measured.
+    `given_up`: it ended early because a request failed or the goal could not be kept any more, so `figures`
+    are of what was answered until then (None: nothing). `lag_ms`: how late the generator itself sent 99 % of
+    the requests at most; when that is not small against the goal, the generator is what is being measured.
     """
 
     rate: float

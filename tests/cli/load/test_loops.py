@@ -58,6 +58,26 @@ async def test_an_open_loop_gives_up_once_the_goal_cannot_be_met(service: Servic
     assert len(done.samples) < 3000
 
 
+async def test_an_open_loop_ends_with_the_first_failure(service: Service) -> None:
+    service.fail = 1
+    plan = Plan(rate=50.0, seconds=60.0, warm_s=0.0, goal_s=60.0)
+    pool = Pool(message.address(service.url))
+    done = await open_loop.run(pool, lambda _: message.post(service.url, b"", {}), plan)
+    pool.close()
+    assert done.given_up
+    assert figures(done.samples).failures == {503: 1}
+
+
+async def test_a_failure_while_warming_up_does_not_count(service: Service) -> None:
+    service.fail = 1
+    plan = Plan(rate=20.0, seconds=0.5, warm_s=0.5, goal_s=60.0, patience_s=60.0)
+    pool = Pool(message.address(service.url))
+    done = await open_loop.run(pool, lambda _: message.post(service.url, b"", {}), plan)
+    pool.close()
+    assert not done.given_up
+    assert not figures(done.samples).failed
+
+
 async def test_a_closed_loop_keeps_its_clients_busy_and_no_more(service: Service) -> None:
     service.seconds, service.fail = 0.05, 2
     pool = Pool(message.address(service.url))

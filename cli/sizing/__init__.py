@@ -1,0 +1,1 @@
+"""What `fixgate capacity` sends, and what it prints and writes."""
