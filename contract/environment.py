@@ -49,6 +49,7 @@ GATEWAY = frozenset(
         "FIXGATE_TLS_CERT",
         "FIXGATE_TLS_KEY",
         "FIXGATE_TRITON_GRPC",
+        "FIXGATE_TRITON_HTTP",
         "FIXGATE_TRITON_SHM",
     }
 )

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from contract.environment import PREFIX, SecretFileError, with_secrets
 
-LISTS = ("triton_grpc", "cors_origins")
+LISTS = ("triton_grpc", "triton_http", "cors_origins")
 """Options of several values, comma separated."""
 
 FALLBACKS = {"redis_url": "REDIS_URL", "default_model": "MLFLOW_MODEL_NAME"}
@@ -36,6 +36,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: debug, info, warning or error.
     redis_url: the catalogue and the shared cache; `redis://`, `rediss://` or `unix://`.
     triton_grpc: Triton's gRPC endpoints, host:port, comma separated.
+    triton_http: the same Tritons' HTTP endpoints, in the same order; if given, calls go by HTTP.
     triton_shm: `auto`, `on` or `off`; whether rows go to a Triton on this host through shared memory.
     default_model: what `/predict` means; not given: the catalogue's default, or its only model.
     max_body_bytes: largest request body, after decompression.
@@ -74,6 +75,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     redis_url: Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://")] = "redis://127.0.0.1:6380/0"
     triton_grpc: Annotated[tuple[Address, ...], Meta(min_length=1)] = ("127.0.0.1:8001",)
+    triton_http: tuple[Address, ...] = ()
     triton_shm: Literal["auto", "on", "off"] = "auto"
     default_model: Annotated[str, Meta(min_length=1)] | None = None
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 34)] = 64 << 20
@@ -140,12 +142,15 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
     if ("tls_cert" in values) != ("tls_key" in values):
         raise ConfigError("FIXGATE_TLS_CERT, FIXGATE_TLS_KEY: give both, or neither for plain HTTP")
     try:
-        return msgspec.convert(values, Config, strict=False, dec_hook=_decode)
+        config = msgspec.convert(values, Config, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         name = path.rstrip("`").split("[")[0]
         shown = "" if name == "redis_url" else f", got {environment[found[name]]!r}"  # it may hold a password
         raise ConfigError(f"{found[name]}: {message}{shown}") from None
+    if config.triton_http and len(config.triton_http) != len(config.triton_grpc):
+        raise ConfigError("FIXGATE_TRITON_HTTP: give as many as FIXGATE_TRITON_GRPC, in the same order")
+    return config
 
 
 def _variable(name: str) -> str:

@@ -1,19 +1,16 @@
-"""Triton over gRPC: calls with stacked rows, version readiness, and what its errors mean to us.
+"""Triton: calls with stacked rows, version readiness, and what its errors mean to us.
 
 One or more Tritons that serve the same repository; what concerns one of them is in triton_endpoint.py.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import grpc
-from tritonclient.grpc import service_pb2
+from typing import NamedTuple
 
 from gateway.domain import Float, Lane, RawOutputs
 from gateway.errors import Unavailable
+from gateway.triton_call import named
 from gateway.triton_endpoint import Endpoint, NotReached, SharedMemory, Status
-from gateway.triton_messages import named
 
 
 class Health(NamedTuple):
@@ -26,8 +23,12 @@ class Health(NamedTuple):
 class Triton:
     """One or more Tritons that serve the same repository. Made inside the running event loop."""
 
-    def __init__(self, addresses: Sequence[str], *, shared_memory: SharedMemory = "off") -> None:
-        self._endpoints = [Endpoint(address, shared_memory) for address in addresses]
+    def __init__(
+        self, addresses: Sequence[str], *, http: Sequence[str] = (), shared_memory: SharedMemory = "off"
+    ) -> None:
+        """`addresses` are gRPC's; `http`, if given, the same Tritons' HTTP: then that carries the calls."""
+        pairs = zip(addresses, http or ("",) * len(addresses), strict=True)
+        self._endpoints = [Endpoint(address, over_http, shared_memory) for address, over_http in pairs]
 
     async def infer(self, lane: Lane, rows: Sequence[Float]) -> RawOutputs:
         """One call, on the endpoint that has the fewest under way.
@@ -71,27 +72,16 @@ class Triton:
         Returns:
             None when no Triton said anything, which says nothing about the version.
         """
-        request = service_pb2.ModelReadyRequest(name=model, version=str(version))
         answers = await asyncio.gather(
-            *(endpoint.stub.ModelReady(request, timeout=timeout_s) for endpoint in self._endpoints),
-            return_exceptions=True,
+            *(one.channel.version_ready(model, version, timeout_s) for one in self._endpoints)
         )
-        told = [_unless_away(answer, "ready") for answer in answers if not _is_away(answer)]
+        told = [answer for answer in answers if answer is not None]
         return any(told) if told else None
 
     async def health(self, *, timeout_s: float = 1.0) -> list[Health]:
         """Which Tritons are up."""
-        answers = await asyncio.gather(
-            *(
-                endpoint.stub.ServerLive(service_pb2.ServerLiveRequest(), timeout=timeout_s)
-                for endpoint in self._endpoints
-            ),
-            return_exceptions=True,
-        )
-        return [
-            Health(endpoint.address, _unless_away(answer, "live"))
-            for endpoint, answer in zip(self._endpoints, answers, strict=True)
-        ]
+        live = await asyncio.gather(*(one.channel.live(timeout_s) for one in self._endpoints))
+        return [Health(one.address, is_live) for one, is_live in zip(self._endpoints, live, strict=True)]
 
     async def close(self) -> None:
         """Close the channels; calls under way have a moment to end."""
@@ -104,15 +94,3 @@ class Triton:
                 f"{named(lane)} fails in Triton, or cannot keep up; it is tried again soon", version_away=True
             )
         return min(taking, key=lambda one: (one is rather_not, *one.distance))
-
-
-def _is_away(answer: Any) -> bool:
-    return isinstance(answer, grpc.aio.AioRpcError)
-
-
-def _unless_away(answer: Any, field: str) -> bool:
-    if _is_away(answer):
-        return False
-    if isinstance(answer, BaseException):
-        raise answer
-    return bool(getattr(answer, field))

@@ -12,31 +12,17 @@ from collections import Counter
 from collections.abc import Coroutine, Sequence
 from typing import Any, Literal, NamedTuple
 
-import grpc
-from tritonclient.grpc import service_pb2, service_pb2_grpc
-
 from gateway.breaker import Breaker, Breakers
 from gateway.domain import Float, Lane, RawOutputs
 from gateway.errors import BadAnswer, DeadlineExceeded, FixgateError, Unavailable
-from gateway.shared_regions import Away, Refused, Region, Regions
-from gateway.triton_messages import in_region, named, no_row, outputs, row_bytes, with_body
+from gateway.shared_regions import Region, Regions
+from gateway.triton_call import Carrier, Failure, Tensor, named, no_row, raw_outputs, row_bytes
+from gateway.triton_grpc import Channel
+from gateway.triton_http import Http
 
 log = logging.getLogger(__name__)
 
 SharedMemory = Literal["auto", "on", "off"]
-
-_OPTIONS = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    # gRPC would wait up to two minutes before it tries a restarted Triton again.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    # A connection whose other end is gone without a word is noticed, and what waits there fails.
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-)
-_MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 GIVEN_UP_S = 1.0
 """A call that nobody waited for any longer after this time counts as a failure of the version."""
@@ -46,13 +32,7 @@ LINGERING = 8
 
 LINGER_S = 60.0
 CLOSE_S = 1.0
-ASK_S = 5.0
 SHARE_AGAIN_S = 5.0
-
-KEEPS_WHAT_IS_READ = (2, 50)
-"""Triton 24.09. One before it unmaps a region under the very call that reads it, and dies."""
-
-_DISTANCE = {grpc.ChannelConnectivity.READY: 0, grpc.ChannelConnectivity.TRANSIENT_FAILURE: 2}
 
 _Version = tuple[str, int]
 
@@ -77,13 +57,12 @@ class Status(NamedTuple):
 
 
 class Endpoint:
-    """One Triton and its one long-lived channel. Made inside the running event loop."""
+    """One Triton: its gRPC channel and, if known, its HTTP listener for the calls. Made in the event loop."""
 
-    def __init__(self, address: str, shared_memory: SharedMemory = "off") -> None:
+    def __init__(self, address: str, http: str = "", shared_memory: SharedMemory = "off") -> None:
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
-        self.stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
-        self._model_infer = self._channel.unary_unary(_MODEL_INFER)
+        self.channel = Channel(address)
+        self._http = Http(http) if http else None
         self._breakers = Breakers()
         self._failing: dict[_Version, Lane] = {}
         self._lingering: Counter[_Version] = Counter()
@@ -93,7 +72,7 @@ class Endpoint:
         self._regions: Regions | None = None
         self._watching = [asyncio.create_task(self._watch(), name=f"connection to {address}")]
         if shared_memory != "off":
-            self._regions = Regions(_Registry(self.stub), address, insist=shared_memory == "on")
+            self._regions = Regions(self.channel, address, insist=shared_memory == "on")
             sharing = self._share(self._regions)
             self._watching.append(asyncio.create_task(sharing, name=f"memory shared with {address}"))
 
@@ -111,7 +90,7 @@ class Endpoint:
                 log.info(
                     "Triton at %s does not know %s: rows go in bodies for now", self.address, region.name
                 )
-        return await self._waited_for(lane, self._call(lane, len(rows), with_body(lane, rows)))
+        return await self._waited_for(lane, self._with_rows(lane, rows))
 
     def takes(self, model: str, version: int) -> bool:
         """Whether calls to a version may go here.
@@ -124,13 +103,13 @@ class Endpoint:
             return self._lingering[key] < LINGERING
         if not self._lingering[key] and self._breakers.probe_due(*key):
             lane = self._failing[key]
-            self._let_linger(lane, self._start(self._call(lane, 1, with_body(lane, [no_row(lane)]))))
+            self._let_linger(lane, self._start(self._with_rows(lane, [no_row(lane)])))
         return False
 
     @property
     def distance(self) -> tuple[int, int]:
         """Least first: how far from a connection, then how busy."""
-        return _DISTANCE.get(self._channel.get_state(), 1), len(self._calls)
+        return self.channel.distance, len(self._calls)
 
     def status(self) -> Status:
         """How it stands."""
@@ -154,7 +133,9 @@ class Endpoint:
         await asyncio.gather(*self._watching, *self._calls, return_exceptions=True)
         if self._regions is not None:
             await self._regions.close()
-        await self._channel.close()
+        if self._http is not None:
+            self._http.close()
+        await self.channel.close()
 
     async def _waited_for(self, lane: Lane, call: Coroutine[Any, Any, RawOutputs]) -> RawOutputs:
         task, began = self._start(call), asyncio.get_running_loop().time()
@@ -196,7 +177,8 @@ class Endpoint:
         assert self._regions is not None  # noqa: S101 the region is from there
         try:
             region.write(rows, lane.shape)
-            found = await self._call(lane, len(rows), in_region(lane, len(rows), region.name), region.name)
+            call = self._carrier.in_region(lane, len(rows), region.name)
+            found = await self._call(lane, len(rows), call, region.name)
         except _RegionUnknown:
             if self._regions.lost(region):
                 self._share_anew.set()
@@ -210,19 +192,27 @@ class Endpoint:
         self._regions.give_back(region)
         return found
 
-    async def _call(self, lane: Lane, rows: int, message: bytes, region: str | None = None) -> RawOutputs:
+    async def _with_rows(self, lane: Lane, rows: Sequence[Float]) -> RawOutputs:
+        return await self._call(lane, len(rows), self._carrier.with_rows(lane, rows))
+
+    @property
+    def _carrier(self) -> Carrier:
+        return self._http if self._http is not None and self._http.usable else self.channel
+
+    async def _call(
+        self, lane: Lane, rows: int, call: Coroutine[Any, Any, Sequence[Tensor]], region: str | None = None
+    ) -> RawOutputs:
         """One call to its end."""
         try:
-            answer = await self._model_infer(message)
-            found = outputs(lane, answer, rows)
-        except grpc.aio.AioRpcError as error:
-            if region is not None and region in (error.details() or ""):
-                raise _RegionUnknown from error
-            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
-                self._failed(lane, error.code().name)
+            found = raw_outputs(lane, await call, rows)
+        except Failure as failure:
+            if region is not None and region in failure.words:
+                raise _RegionUnknown from failure
+            if failure.code != "INVALID_ARGUMENT":
+                self._failed(lane, failure.code)
             # Triton's own words go to the log only: they may name its paths.
-            log.warning("%s at %s: %s %s", named(lane), self.address, error.code().name, error.details())
-            raise _ours(error.code(), lane) from error
+            log.warning("%s at %s: %s", named(lane), self.address, failure)
+            raise _ours(failure.code, lane) from failure
         except (BadAnswer, asyncio.CancelledError):
             self._failed(lane, "no proper answer")
             raise
@@ -244,11 +234,8 @@ class Endpoint:
     async def _watch(self) -> None:
         """Follow the connection; without this, gRPC would connect only when there is a call."""
         while True:
-            state = self._channel.get_state(try_to_connect=True)
-            if (state is grpc.ChannelConnectivity.READY) is not self._connected:
-                self._connected = not self._connected
-                self._turned()
-            await self._channel.wait_for_state_change(state)
+            self._connected = await self.channel.turned(self._connected)
+            self._turned()
 
     def _turned(self) -> None:
         """Connected or no longer: either way it may be another process than before."""
@@ -256,6 +243,8 @@ class Endpoint:
         if self._connected:
             self._breakers.reset()
             self._failing.clear()
+        elif self._http is not None:
+            self._http.close()  # what waits there would wait for ever if the other end went without a word
         if self._regions is not None:
             self._regions.end()
             self._regions.forgive()
@@ -270,48 +259,17 @@ class Endpoint:
                 asyncio.get_running_loop().call_later(SHARE_AGAIN_S, self._share_anew.set)
 
 
-class _Registry:
-    """What one Triton knows of shared memory."""
-
-    def __init__(self, stub: Any) -> None:
-        self._stub = stub
-
-    async def supported(self) -> bool:
-        metadata = await self._ask("ServerMetadata", service_pb2.ServerMetadataRequest())
-        version = tuple(int(part) for part in metadata.version.split(".")[:2] if part.isdecimal())
-        return "system_shared_memory" in metadata.extensions and version >= KEEPS_WHAT_IS_READ
-
-    async def register(self, name: str, size: int) -> None:
-        request = service_pb2.SystemSharedMemoryRegisterRequest(name=name, key=f"/{name}", byte_size=size)
-        await self._ask("SystemSharedMemoryRegister", request)
-
-    async def unregister(self, name: str) -> None:
-        request = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
-        await self._ask("SystemSharedMemoryUnregister", request)
-
-    async def registered(self) -> set[str]:
-        request = service_pb2.SystemSharedMemoryStatusRequest()
-        return set((await self._ask("SystemSharedMemoryStatus", request)).regions)
-
-    async def _ask(self, method: str, request: Any) -> Any:
-        try:
-            return await getattr(self._stub, method)(request, timeout=ASK_S)
-        except grpc.aio.AioRpcError as error:
-            away = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-            raise (Away if away else Refused)(error.details()) from error
-
-
-def _ours(code: grpc.StatusCode, lane: Lane) -> FixgateError | NotReached:
+def _ours(code: str, lane: Lane) -> FixgateError | NotReached:
     match code:
-        case grpc.StatusCode.UNAVAILABLE:
+        case "UNAVAILABLE":
             return NotReached()
-        case grpc.StatusCode.NOT_FOUND:
+        case "NOT_FOUND":
             return Unavailable(f"{named(lane)} is not ready in Triton", version_away=True)
-        case grpc.StatusCode.RESOURCE_EXHAUSTED | grpc.StatusCode.CANCELLED | grpc.StatusCode.ABORTED:
+        case "RESOURCE_EXHAUSTED" | "CANCELLED" | "ABORTED":
             return Unavailable(f"Triton did not take the call for {named(lane)}")
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
+        case "DEADLINE_EXCEEDED":
             return DeadlineExceeded(f"Triton ran out of time for {named(lane)}")
-        case grpc.StatusCode.INVALID_ARGUMENT:
+        case "INVALID_ARGUMENT":
             return BadAnswer(f"Triton refused the input of {named(lane)}")
         case _:
             return BadAnswer(f"Triton failed to run {named(lane)}")

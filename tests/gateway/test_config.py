@@ -61,6 +61,8 @@ def test_heimdalls_names_are_fallbacks(fallback: str, own: str, attribute: str) 
         ("FIXGATE_TRITON_GRPC", "localhost"),
         ("FIXGATE_TRITON_GRPC", "good:1,bad"),
         ("FIXGATE_TRITON_GRPC", ","),
+        ("FIXGATE_TRITON_HTTP", "one:8000,two:8000"),
+        ("FIXGATE_TRITON_SHM", "yes"),
         ("FIXGATE_CACHE_TTL_S", "0"),
         ("FIXGATE_CACHE_L1_BYTES", "-1"),
         ("FIXGATE_MAX_BODY_BYTES", "10"),

@@ -203,7 +203,7 @@ async def test_garbage_is_a_bad_answer_and_counts_as_a_failure(
     async def garbage(_: bytes) -> bytes:
         return b"\xff\xff\xff"
 
-    monkeypatch.setattr(client._endpoints[0], "_model_infer", garbage)
+    monkeypatch.setattr(client._endpoints[0].channel, "_model_infer", garbage)
     with pytest.raises(BadAnswer, match="something else than a message"):
         await client.infer(lane(), rows(1))
     assert client.status()[0].breakers == (Breaker("echo", 1, "closed"),)

@@ -54,9 +54,9 @@ def regions_of(client: Triton) -> Regions:
     return regions
 
 
-async def sharing(address: str) -> Triton:
+async def sharing(address: str, *http: str) -> Triton:
     """A client whose next call goes through shared memory."""
-    client = Triton([address], shared_memory="on")
+    client = Triton([address], http=http, shared_memory="on")
     await until(lambda: client.status()[0].shared_memory, within_s=30)
     await share(client)
     return client
@@ -96,8 +96,12 @@ async def test_answers_are_the_same_with_shared_memory_and_without(
     await plain.close()
 
 
-async def test_no_request_ever_sees_anothers_rows(client: Triton, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every row of 3,000 calls is unlike any other; some calls are given up, and regions are short."""
+@pytest.mark.parametrize("over", ["grpc", "http"])
+async def test_no_request_ever_sees_anothers_rows(
+    triton: RealTriton, models: dict[str, stand.Model], monkeypatch: pytest.MonkeyPatch, over: str
+) -> None:
+    """Every row of 2,000 calls is unlike any other; some calls are given up, and regions are short."""
+    client = await sharing(triton.grpc, *[triton.http] * (over == "http"))
     regions_of(client)._most_bytes = 4 * LEAST_BYTES
     chance, serial = random.Random(3), iter(range(1, 1 << 24))
     outcomes = {"shared": 0, "body": 0, "given up": 0}
@@ -111,7 +115,7 @@ async def test_no_request_ever_sees_anothers_rows(client: Triton, monkeypatch: p
     monkeypatch.setattr(regions_of(client), "take", counted)
 
     async def caller() -> None:
-        for _ in range(150):
+        for _ in range(100):
             rows = [np.full(5, next(serial), np.float32) for _ in range(chance.randint(1, stand.MAX_BATCH))]
             patience = chance.choice((None, None, None, 0.0, chance.uniform(0, 0.01)))
             try:
@@ -127,6 +131,7 @@ async def test_no_request_ever_sees_anothers_rows(client: Triton, monkeypatch: p
     await asyncio.gather(*(caller() for _ in range(20)))
     assert all(count > 100 for count in outcomes.values()), outcomes
     assert len(regions_of(client)._free) + len(regions_of(client)._lent) <= 4
+    await client.close()
 
 
 async def test_a_name_that_triton_has_already_is_never_used(
@@ -223,6 +228,7 @@ class Restartable:
         self._ports = TritonPorts(*free_ports(3))
         self._running: subprocess.Popen[bytes] | None = None
         self.address = f"127.0.0.1:{self._ports.grpc}"
+        self.http = f"127.0.0.1:{self._ports.http}"
 
     def start(self) -> None:
         """Start it, and wait until the model answers."""
@@ -251,7 +257,7 @@ async def test_a_restarted_triton_is_given_regions_anew_and_no_answer_is_wrong(
     restartable: Restartable,
 ) -> None:
     await asyncio.to_thread(restartable.start)
-    client = await sharing(restartable.address)
+    client = await sharing(restartable.address, restartable.http)
     before = registered(restartable.address)
     assert before
     await asyncio.to_thread(restartable.kill)
