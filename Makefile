@@ -7,7 +7,7 @@ DEPLOY_STAMP := $(VENV)/.installed-deploy
 DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types pytest console test-console fuzz bench loadtest soak demo constraints clean test-deploy
+.PHONY: help up test lint types pytest console test-console fuzz sbom bench loadtest soak demo constraints clean test-deploy
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,6 +21,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive cli contract demo gateway stack sync
 
 types: $(STAMP)
 	$(BIN)/mypy
@@ -56,6 +57,17 @@ loadtest: $(STAMP) ## 100 users, then 1,000, against the running stack or one of
 soak: $(STAMP) ## half an hour of mixed traffic with faults; fails on leaks and unexplained errors (ARGS="--minutes 30")
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
+sbom: $(STAMP) ## what the images of the gateway and of sync hold, as CycloneDX files in build/sbom/
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sbom]'
+	@for part in gateway sync; do \
+	  $(PYTHON) -m venv --clear build/sbom/$$part-environment && \
+	  build/sbom/$$part-environment/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt ".[$$part]" && \
+	  $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --validate \
+	    --output-file build/sbom/$$part.cdx.json build/sbom/$$part-environment/bin/python && \
+	  rm -rf build/sbom/$$part-environment && echo build/sbom/$$part.cdx.json || exit 1; \
+	done
+
 demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about fifteen minutes; needs PyTorch)
 	$(BIN)/python -m demo.build
 
@@ -63,7 +75,7 @@ constraints: ## pin the newest versions that pyproject.toml allows (needs uv)
 	mkdir -p build && sed '/"torch==/d' pyproject.toml > build/pyproject.toml
 	echo '# Written by `make constraints`: what `make up` and `make test` install, so that a new release cannot break them.' > constraints.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
-	  --extra test-deploy --extra demo --extra stack build/pyproject.toml | \
+	  --extra test-deploy --extra sbom --extra demo --extra stack build/pyproject.toml | \
 	  sed -e "s/ ; python_full_version < '3.13' and sys_platform == 'linux'$$//" >> constraints.txt
 
 clean: ## remove the environment and all state

@@ -85,7 +85,7 @@ class GatewayClient:
                 request = urllib.request.Request(  # noqa: S310
                     self.url.rstrip("/") + path, body, headers, method=method
                 )
-                with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:  # noqa: S310
+                with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:  # noqa: S310 # nosec
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 with error:

@@ -218,7 +218,7 @@ class Predictor:
             except Unavailable as error:
                 self._tally.failed(name, routing.pinned(route.model, pin).version, error)
                 raise
-        draw = random.random()  # noqa: S311 a share of traffic is no secret
+        draw = random.random()  # noqa: S311 - a share of traffic is no secret  # nosec B311
         choice = routing.pick(route, session_id=session_id, draw=draw, available=available)
         if choice.fallback_from is not None:
             self._tally.fell_back(name, choice.fallback_from, choice.version.version, count)

@@ -207,7 +207,7 @@ class Shadow:
         if hit and one.has_seen(answer):
             return False
         if not one.candidate.sampled:
-            return random.random() < self._share  # noqa: S311 a share of traffic is no secret
+            return random.random() < self._share  # noqa: S311 - a share of traffic is no secret  # nosec B311
         if now - one.sampled_at < 1 / PAIRS_PER_S:
             return False
         one.sampled_at = now

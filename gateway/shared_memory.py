@@ -18,7 +18,7 @@ import numpy as np
 
 from gateway.domain import Float
 
-FOLDER = Path("/dev/shm")  # noqa: S108 where POSIX shared memory is
+FOLDER = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is  # nosec B108
 PREFIX = "fixgate-rows-"
 
 

@@ -40,7 +40,7 @@ class Options:
     @property
     def gateway_url(self) -> str:
         """Where the gateway is reached from this machine."""
-        host = LOOPBACK if self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104 - compared, not bound
+        host = LOOPBACK if self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104 # nosec
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property

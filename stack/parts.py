@@ -143,7 +143,7 @@ def _check_mlflow(uri: str) -> None:
     if urlsplit(uri).scheme not in {"http", "https"}:
         return
     try:
-        with urllib.request.urlopen(uri, timeout=5.0):  # noqa: S310 - the scheme was checked
+        with urllib.request.urlopen(uri, timeout=5.0):  # noqa: S310 - the scheme was checked  # nosec B310
             return
     except urllib.error.HTTPError:
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 from stack.part import LOOPBACK, CannotStart, Part, http_ok
 
 BACKEND = Path(__file__).parent / "triton" / "onnxruntime" / "model.py"
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is  # nosec B108
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

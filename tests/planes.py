@@ -25,6 +25,7 @@ class Parts:
     def environment(self) -> dict[str, str | None]:
         """What both planes are told."""
         return {
+            "FIXGATE_OBJECTIVE_MS": "60000",  # a busy machine must not have requests refused
             "FIXGATE_REDIS_URL": self.redis_url,
             "FIXGATE_MLFLOW_URI": self.mlflow_uri,
             "FIXGATE_TRITON_HTTP": self.triton.http,

@@ -18,6 +18,7 @@ def gateway_part(home: Path, environment: Mapping[str, str], port: int) -> Part:
         address=f"http://{LOOPBACK}:{port}",
         ready=lambda: http_ok(port, "/ready"),
         environment={
+            "FIXGATE_OBJECTIVE_MS": "60000",  # a busy machine must not have requests refused
             "FIXGATE_HOME": str(home),
             "FIXGATE_HOST": LOOPBACK,
             "FIXGATE_PORT": str(port),
