@@ -12,6 +12,7 @@ from benchmarks.sections.health import health
 from benchmarks.sections.iq import iq
 from benchmarks.sections.memory import memory
 from benchmarks.sections.one_connection import one_connection
+from benchmarks.sections.overload import overload
 from benchmarks.sections.throughput import large, small, tiny
 from benchmarks.sections.zipf import zipf
 from benchmarks.setting import Setting
@@ -28,6 +29,7 @@ SECTIONS = {
     "memory": (memory, SMALL),
     "health": (health, IQ),
     "batch": (batch, TINY),
+    "overload": (overload, TINY),
 }
 """Name to what measures it and the model that it needs."""
 

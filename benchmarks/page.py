@@ -8,7 +8,19 @@ from benchmarks.programs import PROGRAMS
 from benchmarks.record import RESULTS, Result, kept
 
 PAGE = Path(__file__).parent / "RESULTS.md"
-ORDER = ("small", "tiny", "large", "arrivals", "one-connection", "iq", "zipf", "memory", "health", "batch")
+ORDER = (
+    "small",
+    "tiny",
+    "large",
+    "arrivals",
+    "one-connection",
+    "iq",
+    "zipf",
+    "memory",
+    "health",
+    "batch",
+    "overload",
+)
 
 HEAD = """# Results
 

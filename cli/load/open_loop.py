@@ -23,7 +23,7 @@ class Plan:
 
     The run ends early once one of the requests that count has failed, or more than `tolerated` of them have
     taken longer than `goal_s`: the verdict is known then. Requests that are unanswered `patience_s` after the
-    last has been due have failed.
+    last has been due have failed. `to_the_end`: it goes on whatever becomes of them.
     """
 
     rate: float
@@ -33,6 +33,7 @@ class Plan:
     tolerated: float = 0.05
     patience_s: float = 5.0
     seed: int = 1
+    to_the_end: bool = False
 
     def arrivals(self) -> list[float]:
         """Seconds after the start, in order: a Poisson process conditioned on its expected count."""
@@ -98,10 +99,12 @@ class _Watch:
         sample = Sample(due, now - due, status)
         self.done.samples.append(sample)
         self._slow += sample.took > self._plan.goal_s
-        self.done.given_up = not sample.ok
+        self.done.given_up = not sample.ok and not self._plan.to_the_end
 
     def hopeless(self, now: float) -> bool:
         """Whether the goal is missed whatever comes; marks the run."""
+        if self._plan.to_the_end:
+            return False
         overdue = 0
         for due in self._under_way:  # in the order in which they were due
             if now - due <= self._plan.goal_s:

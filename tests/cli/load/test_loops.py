@@ -1,5 +1,7 @@
 """Open and closed loops against a service on loopback."""
 
+import socket
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,15 @@ async def test_a_lost_connection_is_a_failure_not_a_hang(service: Service) -> No
         await pool.ask(b"")
     samples = await closed_loop.run(pool, lambda _: b"", clients=1, seconds=0.1)
     assert {sample.status for sample in samples} == {0}
+
+
+async def test_an_open_loop_can_be_told_to_go_on_whatever_fails() -> None:
+    """Nobody listens, and the goal cannot be kept: every request is a sample all the same."""
+    plan = Plan(rate=200.0, seconds=0.1, warm_s=0.0, goal_s=0.0, to_the_end=True)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+        pool = Pool(message.address(url))
+        done = await open_loop.run(pool, lambda _: message.post(url, b"", {}), plan)
+    assert not done.given_up
+    assert [sample.status for sample in done.samples] == [0] * 20
