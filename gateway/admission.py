@@ -42,9 +42,14 @@ class CallTime:
         self._seen = 0
         self._rows = self._seconds = self._variance = self._covariance = 0.0
 
-    def observe(self, rows: int, seconds: float) -> None:
-        """One call was answered."""
-        if self._seen >= _TRUSTED_AFTER:
+    def observe(self, rows: int, seconds: float, *, at_least: bool = False) -> None:
+        """One call was answered; or, `at_least`, had taken so long when it was given up.
+
+        Were those not counted, nothing would be refused while every call runs into its deadlines.
+        """
+        if at_least and seconds <= self.expected_s(rows):
+            return
+        if self._seen >= _TRUSTED_AFTER and not at_least:
             seconds = min(seconds, _OUTLIER * self.expected_s(rows))
         self._seen += 1
         newest = max(_NEWEST, 1 / self._seen)
@@ -108,10 +113,9 @@ class Station:
         return call
 
     def ended(self, call: Call, now: float, *, answered: bool) -> None:
-        """It came back; only an answer says how long calls take."""
+        """It came back, or was given up."""
         self._calls.discard(call)
-        if answered:
-            self._time.observe(call.size, now - max(call.began, self._ended))
+        self._time.observe(call.size, now - max(call.began, self._ended), at_least=not answered)
         self._ended = now
 
     @property

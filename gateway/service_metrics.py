@@ -1,5 +1,6 @@
 """What is read from the services when Prometheus scrapes."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ def read_services(services: "Services", memory: MemoryCache[Fix], cache: FixCach
     _catalogue(services)
     metrics.gauge("fixgate_ready", "1 when new traffic should come here.", lambda: services.readiness.ready)
     metrics.gauge("fixgate_rows_waiting", "Rows that wait for a call to Triton.", locator.waiting)
+    _admission(services)
     metrics.table(
         "fixgate_triton_calls_in_flight",
         "Calls under way at each Triton.",
@@ -90,6 +92,21 @@ def _cache(services: "Services", memory: MemoryCache[Fix], cache: FixCache) -> N
         (),
         lambda: [((), used)] if (used := services.redis_memory.used_bytes) is not None else [],
     )
+
+
+def _admission(services: "Services") -> None:
+    gauge, admission = services.metrics.gauge, services.admission
+    gauge(
+        "fixgate_predicted_answer_seconds",
+        "Until the answer to one request more, of the version that has most to do.",
+        lambda: admission.longest_s(asyncio.get_running_loop().time()),
+    )
+    gauge(
+        "fixgate_signal_wait_seconds",
+        "Predicted, until a thread of the signal front-end is free.",
+        lambda: services.signal.wait_s,
+    )
+    gauge("fixgate_held_bytes", "What requests under way hold.", lambda: services.memory.held)
 
 
 def _catalogue(services: "Services") -> None:

@@ -101,12 +101,21 @@ def test_overlapping_calls_count_from_one_answer_to_the_next() -> None:
     assert station.answer_s(8, 8, Priority.INTERACTIVE, now) == pytest.approx(0.08, rel=0.05)
 
 
-def test_a_failed_call_says_nothing_about_how_long_calls_take() -> None:
+def test_a_call_that_failed_at_once_says_nothing_about_how_long_calls_take() -> None:
     station = learnt()
     before = station.answer_s(8, 8, Priority.INTERACTIVE, 1000.0)
     for _ in range(20):
         station.ended(station.began([Priority.INTERACTIVE] * 8, 1000.0), 1000.0, answered=False)
     assert station.answer_s(8, 8, Priority.INTERACTIVE, 1000.0) == before
+
+
+def test_a_call_that_was_given_up_after_longer_than_expected_has_taken_at_least_that() -> None:
+    station, now = learnt(), 1000.0
+    for _ in range(12):
+        call = station.began([Priority.INTERACTIVE] * 8, now)
+        now += 2.0
+        station.ended(call, now, answered=False)
+    assert station.answer_s(8, 8, Priority.INTERACTIVE, now) > 1.0
 
 
 def test_a_call_that_is_overdue_is_expected_to_take_as_long_again() -> None:
