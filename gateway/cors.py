@@ -14,7 +14,10 @@ ALLOW_HEADERS = (
     "Authorization, X-API-Key, Content-Type, Content-Encoding, If-Match, Last-Event-ID, "
     "X-Model-Version, X-Request-Id, X-Request-Timeout-Ms, traceparent, tracestate"
 )
-EXPOSE_HEADERS = "ETag, Retry-After, Server-Timing, WWW-Authenticate, X-Cache, X-Model-Version, X-Request-Id"
+EXPOSE_HEADERS = (
+    "ETag, Retry-After, Server-Timing, WWW-Authenticate, "
+    "X-Cache, X-Fallback-From, X-Model-Version, X-Request-Id"
+)
 PREFLIGHT_AGE_S = 7200
 """The longest that Chromium keeps one."""
 

@@ -59,6 +59,9 @@ BATCH_QUERY = (*OPTIONS, "continue_on_error")
 ANSWER_HEADERS: dict[str, Schema] = {
     "X-Request-Id": string("The request's id, or one that was made for it."),
     "X-Model-Version": string("The version that answered.", pattern="^[0-9]+$"),
+    "X-Fallback-From": string(
+        "The version whose turn it was, when it was not available and another answered.", pattern="^[0-9]+$"
+    ),
     "X-Cache": string(
         "Where the fix came from. coalesced: computed for an identical request at the same time; mixed: a "
         "batch with several.",

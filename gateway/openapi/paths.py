@@ -18,7 +18,7 @@ TAGS: dict[str, str] = {
 }
 
 _HEADERS = tuple(parameters.reference("header", name) for name in parameters.IN_HEADER)
-_PREDICTED = ("X-Model-Version", "X-Cache", "Server-Timing")
+_PREDICTED = ("X-Model-Version", "X-Fallback-From", "X-Cache", "Server-Timing")
 _PREDICT_PROBLEMS = (400, 404, 408, 413, 415, 502, 503, 504)
 _WHERE_OPTIONS = "Options are in the query string, but those of a JSON request are in its body."
 _TARGETS = {
