@@ -35,7 +35,7 @@ class Gateway:
 
     def rss_mb(self) -> float:
         """Resident memory of its processes together."""
-        return sum(_rss_mb(pid) for pid in _processes("FIXGATE_PORT", str(self.port)))
+        return rss_mb(self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,14 @@ def _wait(gateway: Gateway, path: str) -> None:
         time.sleep(0.2)
 
 
-def _processes(variable: str, value: str) -> list[int]:
-    """Gateways whose environment says so."""
-    needle = f"{variable}={value}\0".encode()
+def rss_mb(port: int) -> float:
+    """Resident memory of the gateway's processes on that port, in MB."""
+    return sum(_rss_mb(pid) for pid in _gateway_processes(port))
+
+
+def _gateway_processes(port: int) -> list[int]:
+    """By what their environment says."""
+    needle = f"FIXGATE_PORT={port}\0".encode()
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):

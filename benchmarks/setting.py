@@ -15,6 +15,7 @@ from benchmarks.rounds import Side, spread
 from benchmarks.service import CACHE, Service, service
 from benchmarks.workloads.models import Workload
 from benchmarks.wrk import Measured
+from stack.process import StartFailed
 
 UNCACHED = "?dtype=f32_le&cache_enabled=false"
 
@@ -29,7 +30,8 @@ class Failed(Exception):
 
 @dataclass(slots=True)
 class Setting:
-    """`rounds` of `seconds` each; `peers` are names in `PEERS`. `say` tells the user what goes on."""
+    """`rounds` of `seconds` each; `peers` are names in `PEERS`. `say` tells the user what goes on;
+    `left_out` are peers that failed requests or did not start, and why: they have no row."""
 
     rounds: int
     seconds: float
@@ -38,6 +40,7 @@ class Setting:
     connections: int = 100
     say: Callable[[str], None] = print
     workloads: dict[str, Workload] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     _service: Service | None = None
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -95,8 +98,12 @@ class Setting:
         """A peer, started for its turn only."""
 
         def measure() -> Measured:
-            with peer.running(workload.file(CACHE / "models"), CACHE) as url:
-                return self.closed(url, peer.form, **closed)
+            try:
+                with peer.running(workload.file(CACHE / "models"), CACHE) as url:
+                    return self.closed(url, peer.form, **closed)
+            except (Failed, StartFailed) as error:
+                self.left_out[peer.name] = str(error).partition("\n")[0]
+                return Measured(0, 1.0, 0, 0.0, 0.0, 0.0)
 
         return Side(peer.name, measure)
 

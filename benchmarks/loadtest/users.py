@@ -28,6 +28,7 @@ def main() -> None:
     """Run the users and print what they saw."""
     url, model, kind, users, warm_s, seconds = sys.argv[1:]
     traffic = Traffic(model, tensor=kind == "tensor")
+    traffic.prepare()
     seen: list[Request] = []
     numbers = count()
     start = time.perf_counter()

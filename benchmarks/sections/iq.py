@@ -7,7 +7,7 @@ from benchmarks.peers.peer import fastapi_iq
 from benchmarks.record import Result
 from benchmarks.rounds import alternate, ratios
 from benchmarks.sections.throughput import OURS
-from benchmarks.setting import COLUMNS, Setting, closed_rows, rate_plot, rates
+from benchmarks.setting import COLUMNS, Failed, Setting, closed_rows, rate_plot, rates
 from benchmarks.workloads.models import IQ
 
 QUERY = "?dtype=cf32_le&receivers=3&cache_enabled=false"
@@ -22,7 +22,10 @@ def iq(setting: Setting) -> Result:
         setting.gateway_side(IQ, bodies.IQ, QUERY, count=BODIES),
         setting.peer_side(peer, IQ, count=BODIES),
     ]
+    setting.left_out.clear()
     taken = alternate(sides, setting.rounds, setting.told)
+    if peer.name in setting.left_out:
+        raise Failed(setting.left_out[peer.name])
     return setting.result(
         "iq",
         "IQ through the front-end, no cache",

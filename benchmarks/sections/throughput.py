@@ -35,6 +35,7 @@ def large(setting: Setting) -> Result:
 
 def _throughput(setting: Setting, name: str, workload: Workload, title: str) -> Result:
     load = machine.load()
+    setting.left_out.clear()
     sides = [
         setting.gateway_side(workload, bodies.TENSOR, UNCACHED),
         setting.triton_side(workload, bodies.TRITON),
@@ -42,7 +43,9 @@ def _throughput(setting: Setting, name: str, workload: Workload, title: str) -> 
         *(setting.peer_side(peer, workload) for peer in setting.chosen_peers()),
     ]
     taken = alternate(sides, setting.rounds, setting.told)
-    peers = {peer.name: rates(taken[peer.name]) for peer in setting.chosen_peers()}
+    taken = {side: runs for side, runs in taken.items() if side not in setting.left_out}
+    names = [peer.name for peer in setting.chosen_peers()]
+    peers = {peer: rates(taken[peer]) for peer in names if peer in taken}
     return setting.result(
         name,
         f"{title}, no cache",
@@ -56,6 +59,7 @@ def _throughput(setting: Setting, name: str, workload: Workload, title: str) -> 
         load_before=load,
         figures=_figures(name, taken, peers),
         plots=[rate_plot(title, taken)],
+        notes=[f"{peer} has no row: {why}." for peer, why in setting.left_out.items()],
         raw={side: msgspec.to_builtins(runs) for side, runs in taken.items()},
     )
 
