@@ -266,14 +266,14 @@ def test_a_request_with_less_time_than_it_would_take_is_refused_at_once() -> Non
 
 
 def test_when_full_calls_outlast_every_deadline_it_finds_the_size_that_does_not() -> None:
-    """From a cold start, on a backend that needs two seconds for a full call and cannot be stopped."""
+    """From a cold start, on a backend that needs four seconds for a full call and cannot be stopped."""
 
     async def simulation() -> None:
-        service = Service(Backend(fixed_s=0.06, row_s=0.06))
-        outcomes = await service.load(3 * service.backend.peak, 30)
-        steady = between(outcomes, 10, 30)
+        service = Service(Backend(fixed_s=0.06, row_s=0.12))
+        outcomes = await service.load(5 * service.backend.peak, 40)
+        steady = between(outcomes, 20, 40)
         good = [one for one in took(steady) if one <= OBJECTIVE_S]
-        assert len(good) / 20 > 0.5 * service.backend.peak
+        assert len(good) / 20 > 0.4 * service.backend.peak, (len(good), len(took(steady, 'late')))
         assert took(steady, "late") == []
 
     run(simulation())
