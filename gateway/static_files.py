@@ -42,6 +42,6 @@ def names() -> frozenset[str]:
 def static_file(name: str) -> StaticFile:
     """One of `names()`; reads and compresses it, so the first time wants a thread."""
     content = files("gateway").joinpath("console", name).read_bytes()
-    packed = gzip.compress(content, 9, mtime=0) if len(content) >= COMPRESSED_FROM else None
+    packed = gzip.compress(content, 6, mtime=0) if len(content) >= COMPRESSED_FROM else None
     kind = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
     return StaticFile(content, packed, kind, hashlib.sha256(content).hexdigest()[:32])

@@ -102,7 +102,7 @@ export function lineChart(options: LineOptions): HTMLElement {
   return h(
     "figure",
     { class: "card chart-card" },
-    h("figcaption", {}, h("h3", {}, options.title), h("span", { class: "legend" }, series.length > 1 ? legend : null)),
+    h("figcaption", {}, h("h2", {}, options.title), h("span", { class: "legend" }, series.length > 1 ? legend : null)),
     svg,
     h("div", { class: "under" }, h("span", { class: "summary" }, options.summary), readout),
   );

@@ -88,6 +88,7 @@ async function start(): Promise<void> {
         const panel = panels[id].node;
         panel.id = `panel-${id}`;
         panel.setAttribute("role", "tabpanel");
+        panel.tabIndex = 0;
         panel.setAttribute("aria-labelledby", `tab-${id}`);
         panel.classList.add("panel");
         panel.hidden = true;

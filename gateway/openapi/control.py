@@ -82,7 +82,10 @@ RECORD = record(
                 "distance_m": record(
                     "Between both fixes.",
                     {
+                        "p05": number("5 of 100 are closer.", unit="m", minimum=0),
+                        "p25": number("25 of 100 are closer.", unit="m", minimum=0),
                         "median": number("Half are closer.", unit="m", minimum=0),
+                        "p75": number("75 of 100 are closer.", unit="m", minimum=0),
                         "p95": number("95 of 100 are closer.", unit="m", minimum=0),
                     },
                 ),
@@ -185,7 +188,13 @@ _ROUTING_EXAMPLE = {
                 "count": 402,
                 "errors": {},
                 "skipped": {"busy": 12},
-                "distance_m": {"median": 310.0, "p95": 1460.0},
+                "distance_m": {
+                    "p05": 62,
+                    "p25": 186,
+                    "median": 310.0,
+                    "p75": 465,
+                    "p95": 1460.0,
+                },
                 "overlap": {"median": 0.94, "p95": 0.99},
                 "relative_shift": 0.23,
                 "latency_ms": {"median": 5.2, "p95": 12.0},

@@ -28,7 +28,7 @@ def _comparison(record: VersionRecord) -> dict[str, Any] | None:
     if not (record.shift_m.count or record.mirror_errors or record.skipped):
         return None
     optional = {
-        "distance_m": _quantiles(record.shift_m, median=0.5, p95=0.95),
+        "distance_m": _quantiles(record.shift_m, p05=0.05, p25=0.25, median=0.5, p75=0.75, p95=0.95),
         "overlap": _quantiles(record.overlap, median=0.5, p95=0.95),
         "relative_shift": record.relative_shift,
         "latency_ms": _quantiles(record.mirror_latency_ms, median=0.5, p95=0.95),

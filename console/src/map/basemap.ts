@@ -38,6 +38,7 @@ interface World {
 
 const FINE_FROM_ZOOM = 6;
 const loaded = new Map<string, Promise<Topology>>();
+const worlds = new Map<string, World>();
 
 function load(url: string): Promise<Topology> {
   let one = loaded.get(url);
@@ -66,7 +67,11 @@ export class Basemap extends CanvasLayer {
 
   private async fetch(map: L.Map, url: string, keep: (world: World) => void): Promise<void> {
     try {
-      keep(projected(map, await load(url)));
+      const topology = await load(url);
+      const name = `${url} ${map.options.crs?.code}`;
+      const world = worlds.get(name) ?? projected(map, topology);
+      worlds.set(name, world);
+      keep(world);
       this.draw();
     } catch {
       this.wanted = false;
@@ -118,9 +123,23 @@ function palette(): Record<"sea" | "land" | "border" | "coast" | "grid" | "label
   };
 }
 
+/** What `map.project(…, 0)` does for the two projections, without an object for each of half a million points. */
+function projector(map: L.Map): (latitude: number, longitude: number) => [number, number] {
+  if (map.options.crs === L.CRS.EPSG4326) {
+    return (latitude, longitude) => [((longitude + 180) / 180) * 256, ((90 - latitude) / 180) * 256];
+  }
+  const limit = 85.0511287798; // where the square map ends
+  return (latitude, longitude) => {
+    const sin = Math.sin((Math.max(Math.min(latitude, limit), -limit) * Math.PI) / 180);
+    const y = Math.log((1 + sin) / (1 - sin)) / (4 * Math.PI);
+    return [((longitude + 180) / 360) * 256, (0.5 - y) * 256];
+  };
+}
+
 function projected(map: L.Map, topology: Topology): World {
   const [kx, ky] = topology.transform.scale;
   const [tx, ty] = topology.transform.translate;
+  const onto = projector(map);
   const arcs = topology.arcs.map((arc) => {
     let x = 0;
     let y = 0;
@@ -130,9 +149,7 @@ function projected(map: L.Map, topology: Topology): World {
       x += dx;
       y += dy;
       const lon = x * kx + tx;
-      const at = map.project([y * ky + ty, lon], 0);
-      points[2 * i] = at.x;
-      points[2 * i + 1] = at.y;
+      [points[2 * i], points[2 * i + 1]] = onto(y * ky + ty, lon);
       seam[i] = Math.abs(lon) > 179.999 ? 1 : 0;
     });
     return { points, seam };

@@ -188,7 +188,11 @@ export class MapView {
       { className: "truth-line", color: "#f472b6", weight: 2, dashArray: "5 5", interactive: false },
     ).addTo(this.extras);
     L.marker([latitude, longitude + turns], { icon, interactive: false, keyboard: false })
-      .bindTooltip("truth", { permanent: true, direction: "right", className: "truth-name" })
+      .bindTooltip("truth", {
+        permanent: true,
+        direction: longitude + turns < fix.longitude ? "left" : "right",
+        className: "truth-name",
+      })
       .addTo(this.extras);
   }
 

@@ -19,6 +19,7 @@ export interface RolloutDocument {
   by: string;
   started_at: string;
   next_step_at?: string;
+  waits_for?: string[];
   ended_at?: string;
   reason?: string;
 }
@@ -50,6 +51,7 @@ export function rolloutCard(
         }),
       ),
       one.next_step_at ? h("p", { class: "note" }, `Next step after ${moment(one.next_step_at)}, if the guards hold.`) : null,
+      one.waits_for?.length ? h("p", { class: "note" }, `Waits for: ${one.waits_for.join("; ")}.`) : null,
       one.reason ? h("p", { class: "note" }, one.reason) : null,
     );
   }

@@ -12,7 +12,9 @@ export interface Routing {
   shares: Record<string, number>;
   aliases: Record<string, string>;
   previous_champion?: string;
-  records?: Record<string, VersionRecord>;
+  /** Of the last `window_s` seconds; absent while Redis is away. */
+  versions?: VersionRecord[];
+  window_s?: number;
 }
 
 export type Act = (

@@ -105,7 +105,7 @@ export function tryPanel(context: Context): Panel {
       samplesNode,
       waterfalls,
     ),
-    h("div", { class: "try-right" }, h("div", { class: "map-frame" }, mapNode), resultNode, truthForm),
+    h("div", { class: "try-right" }, h("div", { class: "map-frame" }, mapNode), truthForm, resultNode),
   );
 
   async function load(): Promise<void> {

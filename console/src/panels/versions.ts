@@ -84,13 +84,14 @@ export function versionsPanel(context: Context): Panel {
         return;
       }
       const path = `/models/${encodeURIComponent(model.name)}`;
-      const [routing, newest, deployments, health] = await Promise.all([
+      const [routing, deployments, health] = await Promise.all([
         get<Routing>(`${path}/routing`),
-        get<RolloutDocument>(`${path}/rollout`).catch(absent),
         get<{ deployments: Deployment[] }>(`${path}/deployments?limit=40`).catch(() => ({ deployments: [] })),
         getEvenIfNotReady<{ missing: string[] }>("/health/detailed"),
       ]);
       away = health.missing;
+      const wasOne = routing.source === "rollout" || deployments.deployments.some((one) => one.event === "rollout");
+      const newest = wasOne ? await get<RolloutDocument>(`${path}/rollout`).catch(absent) : undefined;
       tell("");
       const state = JSON.stringify([models, away, routing, newest, deployments, context.settings.scopes]);
       if (state === drawn || busy || editing()) return;
@@ -106,7 +107,7 @@ export function versionsPanel(context: Context): Panel {
   function editing(): boolean {
     const active = document.activeElement;
     return (
-      (active instanceof HTMLInputElement && node.contains(active)) || node.querySelector("[data-changed]") !== null
+      ((active instanceof HTMLInputElement || active instanceof HTMLSelectElement) && node.contains(active)) || node.querySelector("[data-changed]") !== null
     );
   }
 
