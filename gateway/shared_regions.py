@@ -265,7 +265,8 @@ class Regions:
         except (Refused, Away) as error:
             segment.close()
             self._no_room_until = asyncio.get_running_loop().time() + RETRY_S
-            self._say(str(error))
+            if isinstance(error, Refused):
+                self._say(str(error))
         except asyncio.CancelledError:
             segment.close()
             raise
@@ -304,5 +305,5 @@ class Regions:
         if trouble is None:
             log.info("Triton at %s is given rows through shared memory", self._address)
         elif trouble != self._said:
-            log.log(self._level, "Triton at %s is given rows in gRPC bodies: %s", self._address, trouble)
+            log.log(self._level, "Triton at %s is given rows in its calls: %s", self._address, trouble)
         self._said = trouble

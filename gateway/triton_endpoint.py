@@ -30,6 +30,9 @@ GIVEN_UP_S = 1.0
 LINGERING = 8
 """Calls to one version that nobody waits for, at most: more than that, and it does not keep up."""
 
+MOST_BY_HTTP = 512 << 10
+"""Bytes of a call. Triton reads HTTP in small pieces, so that with many rows gRPC is the faster one there."""
+
 LINGER_S = 60.0
 CLOSE_S = 1.0
 SHARE_AGAIN_S = 5.0
@@ -177,7 +180,7 @@ class Endpoint:
         assert self._regions is not None  # noqa: S101 the region is from there
         try:
             region.write(rows, lane.shape)
-            call = self._carrier.in_region(lane, len(rows), region.name)
+            call = self._carrier().in_region(lane, len(rows), region.name)
             found = await self._call(lane, len(rows), call, region.name)
         except _RegionUnknown:
             if self._regions.lost(region):
@@ -193,11 +196,13 @@ class Endpoint:
         return found
 
     async def _with_rows(self, lane: Lane, rows: Sequence[Float]) -> RawOutputs:
-        return await self._call(lane, len(rows), self._carrier.with_rows(lane, rows))
+        carrier = self._carrier(len(rows) * row_bytes(lane))
+        return await self._call(lane, len(rows), carrier.with_rows(lane, rows))
 
-    @property
-    def _carrier(self) -> Carrier:
-        return self._http if self._http is not None and self._http.usable else self.channel
+    def _carrier(self, size: int = 0) -> Carrier:
+        if self._http is not None and self._http.usable and size <= MOST_BY_HTTP:
+            return self._http
+        return self.channel
 
     async def _call(
         self, lane: Lane, rows: int, call: Coroutine[Any, Any, Sequence[Tensor]], region: str | None = None

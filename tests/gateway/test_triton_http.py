@@ -1,16 +1,18 @@
 """Calls to a real Triton over HTTP: the same answers and errors as over gRPC."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import uvloop
 
-from gateway.domain import Lane, RawOutputs
+from gateway.domain import Float, Lane, RawOutputs
 from gateway.errors import BadAnswer, Unavailable
 from gateway.http_pool import Answer
 from gateway.triton import Triton
+from gateway.triton_call import Tensor
 from gateway.triton_http import _tensors
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO
@@ -85,6 +87,25 @@ async def test_a_refused_tensor_is_a_bad_answer_without_tritons_words(client: Tr
     assert caught.value.detail == f'Triton refused the input of model "{ECHO}" version 1'
     with pytest.raises(BadAnswer):
         await client.infer(lane(), ROWS * stand.MAX_BATCH)
+
+
+async def test_calls_that_carry_much_go_by_grpc(
+    triton: RealTriton, models: dict[str, stand.Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.triton_endpoint.MOST_BY_HTTP", 40)
+    client = Triton([triton.grpc], http=[triton.http])
+    over_grpc = client._endpoints[0].channel.with_rows
+    counts = []
+
+    def counted(lane: Lane, rows: Sequence[Float]) -> Coroutine[Any, Any, list[Tensor]]:
+        counts.append(len(rows))
+        return over_grpc(lane, rows)
+
+    monkeypatch.setattr(client._endpoints[0].channel, "with_rows", counted)
+    for rows in (ROWS[:2], ROWS, ROWS[:1]):
+        assert np.array_equal(np.hstack(await client.infer(lane(), rows)), np.stack(rows))
+    assert counts == [3]
+    await client.close()
 
 
 async def test_where_http_is_not_reached_calls_go_by_grpc_and_the_log_says_so(

@@ -1,6 +1,7 @@
 """Shared memory with a real Triton: nobody sees another's rows, and nothing is left behind."""
 
 import asyncio
+import os
 import random
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from gateway.config import Config
 from gateway.domain import Float, Lane
 from gateway.shared_memory import FOLDER, PREFIX, Owner, owner_of
 from gateway.shared_regions import LEAST_BYTES, Regions
@@ -209,6 +211,28 @@ async def test_what_a_killed_gateway_left_is_seen_off_by_the_next_to_start(
     assert not (FOLDER / owner_of(region)).exists()
     await client.close()
     await bystander.close()
+
+
+async def test_a_gateway_that_is_told_to_end_leaves_nothing(triton: RealTriton, alone: Config) -> None:
+    options = {
+        "FIXGATE_PORT": str(free_ports(1)[0]),
+        "FIXGATE_HOME": str(alone.home),
+        "FIXGATE_REDIS_URL": alone.redis_url,
+        "FIXGATE_TRITON_GRPC": triton.grpc,
+    }
+    gateway = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", env={**os.environ, **options}, start_new_session=True
+    )
+
+    def files() -> set[Path]:
+        owners = (f"{PREFIX}{pid}-*" for pid in process.members(gateway.pid))
+        return {path for owner in owners for path in FOLDER.glob(owner)}
+
+    await until(lambda: bool(files()), within_s=60)
+    there = files()
+    gateway.send_signal(signal.SIGTERM)
+    assert await gateway.wait() == 0
+    assert not [path for path in there if path.exists()]
 
 
 @pytest.fixture
