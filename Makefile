@@ -57,15 +57,15 @@ loadtest: $(STAMP) ## 100 users, then 1,000, against the running stack or one of
 soak: $(STAMP) ## half an hour of mixed traffic with faults; fails on leaks and unexplained errors (ARGS="--minutes 30")
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
-sbom: $(STAMP) ## what the images of the gateway and of sync hold, as CycloneDX files in build/sbom/
+sbom: $(STAMP) ## what each image holds, as CycloneDX files in build/sbom/
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sbom]'
-	@for part in gateway sync; do \
-	  $(PYTHON) -m venv --clear build/sbom/$$part-environment && \
-	  build/sbom/$$part-environment/bin/python -m pip install --quiet --disable-pip-version-check \
-	    -c constraints.txt ".[$$part]" && \
-	  $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --validate \
-	    --output-file build/sbom/$$part.cdx.json build/sbom/$$part-environment/bin/python && \
-	  rm -rf build/sbom/$$part-environment && echo build/sbom/$$part.cdx.json || exit 1; \
+	@set -e; for image in gateway sync mlflow; do \
+	  installs=$$(sed -n 's/.*constraints.txt "\(.*\)".*/\1/p; s/^ *\(mlflow==.*[0-9]\)$$/\1/p' deploy/docker/$$image.Dockerfile); \
+	  $(PYTHON) -m venv --clear build/sbom/$$image; \
+	  build/sbom/$$image/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $$installs; \
+	  $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	    --output-file build/sbom/$$image.cdx.json build/sbom/$$image/bin/python; \
+	  rm -rf build/sbom/$$image; \
 	done
 
 demo: $(DEMO_STAMP) ## simulate, train and evaluate the demo models again (about fifteen minutes; needs PyTorch)
