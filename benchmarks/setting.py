@@ -1,11 +1,15 @@
 """How a run of the benchmarks was asked for, and what its sections share."""
 
 import contextlib
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from benchmarks import machine, scrape, wrk
 from benchmarks.bodies import Form
@@ -93,6 +97,22 @@ class Setting:
             "Triton direct, HTTP binary",
             lambda: self.closed(self.service().triton_http + path, form, **closed),
         )
+
+    def triton_grpc_side(self, workload: Workload) -> Side[Measured]:
+        """Triton itself, over gRPC, by a client in Python."""
+
+        def measure() -> Measured:
+            address = self.service().parts.triton.grpc
+            for seconds in filter(None, (self.warm_s, self.seconds)):
+                arguments = (address, workload.name, str(self.connections), str(seconds))
+                command = (sys.executable, "-m", "benchmarks.grpc_loop", *arguments)
+                told = subprocess.run(command, check=True, capture_output=True).stdout
+            measured = msgspec.json.decode(told, type=Measured)
+            if measured.failed:
+                raise Failed(f"gRPC: {measured.failed} of {measured.requests} requests failed")
+            return measured
+
+        return Side("Triton direct, gRPC (client in Python)", measure)
 
     def peer_side(self, peer: Peer, workload: Workload, **closed: int) -> Side[Measured]:
         """A peer, started for its turn only."""

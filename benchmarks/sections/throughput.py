@@ -39,6 +39,7 @@ def _throughput(setting: Setting, name: str, workload: Workload, title: str) -> 
     sides = [
         setting.gateway_side(workload, bodies.TENSOR, UNCACHED),
         setting.triton_side(workload, bodies.TRITON),
+        setting.triton_grpc_side(workload),
         Side(IN_PROCESS, lambda: in_process(workload, setting.seconds)),
         *(setting.peer_side(peer, workload) for peer in setting.chosen_peers()),
     ]
