@@ -78,7 +78,9 @@ def _told(policy: dict[str, Any]) -> str:
 
 
 def _shown(weights: dict[str, float]) -> str:
-    return " ".join(f"{name}={weight:g}" for name, weight in weights.items())
+    """`champion=90 candidate=10`, the champion first."""
+    order = sorted(weights, key=lambda name: (name != "champion", name))
+    return " ".join(f"{name}={weights[name]:g}" for name in order)
 
 
 def _weights(texts: list[str]) -> dict[str, float]:

@@ -77,7 +77,7 @@ def assemble(config: Config, bell: Bell) -> Parts:
         tritons,
         feed,
         work,
-        asked_by=desk.asked_by,
+        asked_by=lambda move: rollouts.asked_by(move) or desk.asked_by(move),
         follow=rollouts.follow,
         routed_by=desk.routed_by,
     )

@@ -123,7 +123,8 @@ class Desk:
 
     def _decide(self, command: Command) -> Change:
         """Decide once: a command that comes again after a kill must not roll back twice."""
-        if command.id in self.decided and command.model is not None:
+        moves = command.action in ("promote", "rollback")
+        if moves and command.id in self.decided and command.model is not None:
             return MoveChampion(command.model, self.decided[command.id])
         if command.action == "reload":
             self.registry.refresh()
@@ -139,7 +140,7 @@ class Desk:
                 at=time.time(),
                 event="command",
                 model=command.model or "",
-                version=version,
+                version=change.rollout.version if isinstance(change, SetRollout) else version,
                 cause=command.id,
                 by=command.by,
                 message=replies.asked(command.action, change),

@@ -1,5 +1,7 @@
 """What is said of a command (pure): what it changes, before and after, and what is still to come."""
 
+from datetime import UTC, datetime
+
 from contract.catalog import Catalog, RoutePolicy, ServedModel
 from contract.rollout import Rollout
 from sync.observation import served_models
@@ -41,18 +43,25 @@ def asked(action: str, change: Change) -> str:
         case SetRouting(_, None):
             return f"{action}: the champion takes all"
         case SetRouting(_, policy) if policy is not None:
-            lasts = "" if policy.expires_at is None else f" until {policy.expires_at:.0f}"
-            return f"{action}: {shown(policy)}{lasts}"
+            return f"{action}: {shown(policy)}{_until(policy)}"
         case SetRollout(_, rollout, begins):
-            ended = "begin" if begins else "pause" if rollout.paused else rollout.phase
-            return f"{action}: {ended}"
+            to = "begin" if begins else "pause" if rollout.paused else "resume" if rollout.active else "abort"
+            return f"{action}: {to}"
         case _:
             return action
 
 
+def _until(policy: RoutePolicy) -> str:
+    if policy.expires_at is None:
+        return ""
+    return f" until {datetime.fromtimestamp(policy.expires_at, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
 def shown(policy: RoutePolicy | None) -> str:
-    """A policy's weights as people write them: `champion=90 candidate=10`."""
-    return " ".join(f"{name}={weight:g}" for name, weight in (policy.weights if policy else ALL).items())
+    """A policy's weights as people write them, the champion's first: `champion=90 candidate=10`."""
+    weights = policy.weights if policy else ALL
+    order = sorted(weights, key=lambda name: (name != "champion", name))
+    return " ".join(f"{name}={weights[name]:g}" for name in order)
 
 
 def message(change: Change, catalog: Catalog | None) -> str:

@@ -33,5 +33,5 @@ def changed(present: Rollout | None, do: Do, by: str, now: float) -> Rollout:
             return msgspec.structs.replace(present, paused=False, since=now)
         case _:
             return msgspec.structs.replace(
-                present, phase="aborted", paused=False, ended_at=now, reason=f"aborted by {by}"
+                present, phase="aborted", paused=False, ended_at=now, reason=f"by {by}"
             )

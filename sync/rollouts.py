@@ -20,7 +20,7 @@ from sync.desired import ROLLOUT_TAG, WantedModel
 from sync.errors import RegistryUnavailable
 from sync.journal import Journal
 from sync.metrics import Metrics
-from sync.observation import Observation, served_models
+from sync.observation import Move, Observation, served_models
 from sync.quarantine import Quarantine
 from sync.rollout import Facts, Step, advance, outcome
 
@@ -53,6 +53,7 @@ class Rollouts:
     catalog: Callable[[], Catalog | None]
     _held: dict[str, Rollout] = field(default_factory=dict)
     _noted: dict[str, str] | None = None
+    _promoted: dict[str, int] = field(default_factory=dict)
 
     def follow(self, seen: Observation) -> Observation:
         """What was seen, with every rollout where it is now."""
@@ -68,6 +69,13 @@ class Rollouts:
             {name: one.rollout.share for name, one in desired.items() if one.rollout and one.rollout.active}
         )
         return replace(seen, desired=desired)
+
+    def asked_by(self, move: Move) -> str | None:
+        """Who moved an alias, if a rollout did; told once."""
+        if move.alias != "champion" or self._promoted.get(move.model) != move.after:
+            return None
+        del self._promoted[move.model]
+        return "rollout"
 
     def _present(self, name: str, registered: Rollout) -> Rollout:
         held = self._held.get(name)
@@ -112,6 +120,7 @@ class Rollouts:
         try:
             if step.promote:
                 self.registry.set_alias(name, "champion", present.version)
+                self._promoted[name] = present.version
             if (held := self._held.get(name)) is not None:
                 self.registry.tag_model(name, ROLLOUT_TAG, rollouts.dump(held))
                 del self._held[name]

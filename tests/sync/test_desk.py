@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contract.catalog import Catalog, ServedModel
@@ -12,7 +13,7 @@ from sync.commands import Received
 from sync.desired import RegisteredModel
 from sync.desk import Desk
 from sync.errors import RegistryUnavailable
-from sync.journal import Journal
+from sync.journal import Journal, decisions
 from sync.observation import Move, Observation
 from sync.quarantine import Quarantine
 from sync.reconcile import Report
@@ -39,11 +40,10 @@ class FakeRegistry:
     def refresh(self) -> None:
         self.refreshed = True
 
-    def set_alias(self, _model: str, _alias: str, number: int, /) -> None:
+    def set_alias(self, _model: str, alias: str, number: int, /) -> None:
         self.moves.append(number)
-        self.model = model(
-            registered(1), registered(2), aliases={"champion": number}, tags=dict(self.model.tags)
-        )
+        aliases = {**self.model.aliases, alias: number}
+        self.model = model(registered(1), registered(2), aliases=aliases, tags=dict(self.model.tags))
 
     def tag_model(self, _model: str, key: str, value: str | None, /) -> None:
         self.tags[key] = value
@@ -140,6 +140,20 @@ def test_a_rollback_that_a_kill_interrupted_is_not_done_twice(tmp_path: Path) ->
     assert office.entries == []
 
 
+def test_a_rollout_that_a_kill_interrupted_promotes_nothing(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.send("rollout", version=1, arguments={"do": msgspec.Raw(b'"start"')})
+    office.desk.before_pass()
+    assert (office.entries[0].version, office.entries[0].message) == (1, "rollout: begin")
+    assert "fixgate.rollout" in office.registry.tags
+    again = Office(tmp_path, decided=decisions(tmp_path / "journal.jsonl"))
+    again.send("rollout", version=1, arguments={"do": msgspec.Raw(b'"start"')})
+    again.desk.before_pass()
+    assert again.registry.model.aliases == {"champion": 2, "candidate": 1}
+    assert again.registry.moves == [1]
+    assert "fixgate.rollout" in again.registry.tags
+
+
 def test_what_cannot_be_done_is_answered_at_once(office: Office) -> None:
     office.send("promote", version=9)
     office.desk.before_pass()
@@ -181,8 +195,6 @@ def test_a_pass_without_the_registry_is_no_success(office: Office) -> None:
 
 
 def test_weights_are_written_to_the_registry_and_taken_away_again(office: Office) -> None:
-    import msgspec
-
     office.send("route", arguments={"weights": msgspec.Raw(b'{"champion": 1}')})
     office.desk.before_pass()
     assert '"champion":1' in (office.registry.tags["fixgate.routing"] or "")

@@ -198,7 +198,7 @@ def test_a_rollout_is_paused_resumed_and_aborted() -> None:
     resumed = rolled("resume", present=under(phase="running", paused=True, since=5.0)).rollout
     assert (resumed.paused, resumed.since) == (False, NOW)
     aborted = rolled("abort", present=running).rollout
-    assert (aborted.phase, aborted.reason, aborted.ended_at) == ("aborted", "aborted by me", NOW)
+    assert (aborted.phase, aborted.reason, aborted.ended_at) == ("aborted", "by me", NOW)
 
 
 @pytest.mark.parametrize(

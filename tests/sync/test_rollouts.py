@@ -15,7 +15,7 @@ from sync.desired import RegisteredModel
 from sync.errors import RegistryUnavailable
 from sync.journal import Journal
 from sync.metrics import Metrics
-from sync.observation import Observation
+from sync.observation import Move, Observation
 from sync.quarantine import Quarantine
 from sync.rollouts import Rollouts
 from tests.sync.makers import live, model, registered, wanted
@@ -115,6 +115,8 @@ def test_it_promotes_and_only_then_lets_go_of_the_traffic(stage: Stage) -> None:
     stage.passed(110.0)
     assert weights(stage.passed(120.0)) == {"champion": 0.0, "2": 100.0}
     assert stage.registry.aliases == {"champion": 2, "candidate": 2}
+    assert stage.rollouts.asked_by(Move("loc", "champion", 1, 2)) == "rollout"
+    assert stage.rollouts.asked_by(Move("loc", "champion", 2, 1)) is None
     told = stage.passed(121.0)
     assert (told.aliases["champion"], told.routing) == (2, None)
     assert stage.registry.rollout.phase == "promoted"
