@@ -65,8 +65,8 @@ PROGRAMS = (
         "shadow",
         "shadow",
         "What a shadow costs those who are answered",
-        "Real Triton, Redis and gateway on the same cores, the demo's two versions; the sides take turns on one "
-        "gateway by moving an alias. The two sides without a shadow tell how much is noise.\n\n",
+        "Real Triton, Redis and gateway on the same cores, the demo's two versions; the sides take turns on "
+        "one gateway by moving an alias. The two sides without a shadow tell how much is noise.\n\n",
     ),
     Program(
         "idle-pass",

@@ -140,6 +140,8 @@ class Predictor:
                 found = await within(deadline, watch, finding)
             except FixgateError as error:
                 if (stand_in := self._stand_in(route, choice, error, count)) is None:
+                    for _ in batch.items:
+                        self._tally.failed(model.name, choice.version.version, error)
                     raise
             else:
                 stand_in = next(

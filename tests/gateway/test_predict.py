@@ -304,7 +304,8 @@ async def test_items_of_a_batch_may_bypass_the_cache_one_by_one(line: Line) -> N
 async def test_a_batch_out_of_time_fails_as_a_whole(line: Line) -> None:
     line.stand.backend.gate.clear()
     with pytest.raises(DeadlineExceeded):
-        await line.batch(asked(row()), within_s=0.05)
+        await line.batch(asked(row()), asked(row(46.0)), within_s=0.05)
+    assert line.tally.failures == [("echo", 1, DeadlineExceeded)] * 2
 
 
 async def test_a_batch_of_errors_only_still_answers(line: Line) -> None:
