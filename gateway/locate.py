@@ -91,7 +91,7 @@ class Locator:
         """The fix of one input; `cached` False neither looks anything up nor keeps anything.
 
         Raises:
-            Overloaded: it would come after `deadline` (the event loop's clock), or too late for the objective.
+            Overloaded: it would come after `deadline` (the event loop's clock), or later than the objective.
         """
         urgency = Urgency(priority, deadline)
         if not cached:

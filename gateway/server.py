@@ -36,7 +36,7 @@ class Runner(web.AppRunner):
         options: aiohttp's.
     """
 
-    def __init__(self, app: web.Application, *, send_timeout_s: float, **options: Any) -> None:
+    def __init__(self, app: web.Application, *, send_timeout_s: float = 60.0, **options: Any) -> None:
         super().__init__(app, lingering_time=LINGER_S, **options)
         self._send_timeout_s = send_timeout_s
 

@@ -273,7 +273,7 @@ def test_when_full_calls_outlast_every_deadline_it_finds_the_size_that_does_not(
         outcomes = await service.load(5 * service.backend.peak, 40)
         steady = between(outcomes, 20, 40)
         good = [one for one in took(steady) if one <= OBJECTIVE_S]
-        assert len(good) / 20 > 0.4 * service.backend.peak, (len(good), len(took(steady, 'late')))
+        assert len(good) / 20 > 0.4 * service.backend.peak, (len(good), len(took(steady, "late")))
         assert took(steady, "late") == []
 
     run(simulation())

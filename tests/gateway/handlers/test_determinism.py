@@ -57,9 +57,9 @@ async def test_an_answer_does_not_depend_on_the_batch_it_travelled_in(
         for version in PATHS
         for number in range(len(RECORDINGS))
     }
-    for (version, number), found in expected.items():
+    for (version, number), alone in expected.items():
         model = models[MEL if version == 1 else f"{MEL}:2"]
-        assert found == pytest.approx(truth(model, RECORDINGS[number]), rel=1e-5, abs=1e-5)
+        assert alone == pytest.approx(truth(model, RECORDINGS[number]), rel=1e-5, abs=1e-5)
     chance, asked = random.Random(3), []
     for _ in range(120):
         version, size = chance.choice([1, 1, 2]), chance.choice([1, 1, 1, 2, 5, 11])
