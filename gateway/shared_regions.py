@@ -9,13 +9,11 @@ and its memory is never written to again. "Already registered" is a refusal like
 import asyncio
 import contextlib
 import logging
-import mmap
-import secrets
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Protocol
 
 from gateway.domain import Float
 from gateway.shared_memory import PREFIX, Owner, Segment, alive, owner_of, remove_dead
+from gateway.shared_registry import Away, Refused, Registry, prove
 
 log = logging.getLogger(__name__)
 
@@ -28,30 +26,6 @@ RETRY_S = 1.0
 CLOSE_S = 1.0
 LOSSES = 3
 """Regions in a row that Triton does not know any more, before no more are tried on this connection."""
-
-
-class Refused(Exception):
-    """Triton refused, with its words."""
-
-
-class Away(Exception):
-    """Triton did not answer."""
-
-
-class Registry(Protocol):
-    """What a Triton knows of shared memory. Every method raises Refused or Away."""
-
-    async def supported(self) -> bool:
-        """Whether it can do this, and refuses to let go of a region that a call still reads."""
-
-    async def register(self, name: str, size: int) -> None:
-        """Map the segment of that name."""
-
-    async def unregister(self, name: str) -> None:
-        """Unmap it; refused, or put off, while a call reads it."""
-
-    async def registered(self) -> set[str]:
-        """Every region's name."""
 
 
 class Region:
@@ -191,7 +165,7 @@ class Regions:
             if not await self._registry.supported():
                 return "it is no Triton 24.09 or newer"
             owner = self._living_owner()
-            await self._prove(owner)
+            await prove(self._registry, owner)
             await self._clear_up(owner)
         except OSError as error:
             return f"{error.strerror} ({error.filename or 'shared memory'})"
@@ -207,28 +181,6 @@ class Regions:
             remove_dead()
             self._owner = self._own()
         return self._owner
-
-    async def _prove(self, owner: Owner) -> None:
-        """It maps a segment made this moment under a random name, and not one that there is not.
-
-        A Triton on another host has no segment of that name, and never makes one.
-        """
-        await self._registry.unregister(await self._register(owner, mmap.PAGESIZE))
-        absent = f"{PREFIX}{secrets.token_hex(16)}"
-        try:
-            await self._registry.register(absent, mmap.PAGESIZE)
-        except Refused:
-            return
-        await self._registry.unregister(absent)
-        raise Refused("it registers what does not exist")
-
-    async def _register(self, owner: Owner, size: int) -> str:
-        segment = owner.segment(size)
-        try:
-            await self._registry.register(segment.name, size)
-        finally:
-            segment.close()
-        return segment.name
 
     async def _clear_up(self, owner: Owner) -> None:
         """Have Triton let go of regions that nobody writes to any more: dead owners', and ours of before."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from gateway.domain import Float, Lane, RawOutputs
 from gateway.errors import Unavailable
-from gateway.triton_call import named
-from gateway.triton_endpoint import Endpoint, NotReached, SharedMemory, Status
+from gateway.triton_call import NotReached, named
+from gateway.triton_endpoint import Endpoint, SharedMemory, Status
 
 
 class Health(NamedTuple):

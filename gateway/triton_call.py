@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.domain import Float, Lane, RawOutputs
-from gateway.errors import BadAnswer
+from gateway.errors import BadAnswer, DeadlineExceeded, FixgateError, Unavailable
 
 _FLOAT_BYTES = 4
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -25,6 +25,10 @@ class Failure(Exception):
         super().__init__(f"{code}: {words}")
         self.code = code
         self.words = words
+
+
+class NotReached(Exception):
+    """Triton was not reached, or lost before it answered, or says that it cannot take the call."""
 
 
 class Tensor(NamedTuple):
@@ -78,6 +82,23 @@ def raw_outputs(lane: Lane, tensors: Iterable[Tensor], rows: int) -> RawOutputs:
         if name not in given:
             raise BadAnswer(f'{named(lane)}: no output "{name}"')
     return RawOutputs(*(_array(lane, given[name], rows) for name in names))
+
+
+def ours(code: str, lane: Lane) -> FixgateError | NotReached:
+    """What a failure means to us, without Triton's words: they may name its paths."""
+    match code:
+        case "UNAVAILABLE":
+            return NotReached()
+        case "NOT_FOUND":
+            return Unavailable(f"{named(lane)} is not ready in Triton", version_away=True)
+        case "RESOURCE_EXHAUSTED" | "CANCELLED" | "ABORTED":
+            return Unavailable(f"Triton did not take the call for {named(lane)}")
+        case "DEADLINE_EXCEEDED":
+            return DeadlineExceeded(f"Triton ran out of time for {named(lane)}")
+        case "INVALID_ARGUMENT":
+            return BadAnswer(f"Triton refused the input of {named(lane)}")
+        case _:
+            return BadAnswer(f"Triton failed to run {named(lane)}")
 
 
 def _array(lane: Lane, tensor: Tensor, rows: int) -> NDArray[Any]:

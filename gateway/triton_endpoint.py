@@ -14,9 +14,19 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.breaker import Breaker, Breakers
 from gateway.domain import Float, Lane, RawOutputs
-from gateway.errors import BadAnswer, DeadlineExceeded, FixgateError, Unavailable
+from gateway.errors import BadAnswer, Unavailable
 from gateway.shared_regions import Region, Regions
-from gateway.triton_call import Carrier, Failure, Tensor, named, no_row, raw_outputs, row_bytes
+from gateway.triton_call import (
+    Carrier,
+    Failure,
+    NotReached,
+    Tensor,
+    named,
+    no_row,
+    ours,
+    raw_outputs,
+    row_bytes,
+)
 from gateway.triton_grpc import Channel
 from gateway.triton_http import Http
 
@@ -38,10 +48,6 @@ CLOSE_S = 1.0
 SHARE_AGAIN_S = 5.0
 
 _Version = tuple[str, int]
-
-
-class NotReached(Exception):
-    """Triton was not reached, or lost before it answered, or says that it cannot take the call."""
 
 
 class _RegionUnknown(Exception):
@@ -145,6 +151,8 @@ class Endpoint:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
+            if task.cancelled() and not _cancelled():
+                raise Unavailable("the gateway is ending") from None
             if not task.done():
                 self._let_linger(lane, task)
                 if asyncio.get_running_loop().time() - began >= GIVEN_UP_S:
@@ -217,7 +225,7 @@ class Endpoint:
                 self._failed(lane, failure.code)
             # Triton's own words go to the log only: they may name its paths.
             log.warning("%s at %s: %s", named(lane), self.address, failure)
-            raise _ours(failure.code, lane) from failure
+            raise ours(failure.code, lane) from failure
         except (BadAnswer, asyncio.CancelledError):
             self._failed(lane, "no proper answer")
             raise
@@ -264,17 +272,7 @@ class Endpoint:
                 asyncio.get_running_loop().call_later(SHARE_AGAIN_S, self._share_anew.set)
 
 
-def _ours(code: str, lane: Lane) -> FixgateError | NotReached:
-    match code:
-        case "UNAVAILABLE":
-            return NotReached()
-        case "NOT_FOUND":
-            return Unavailable(f"{named(lane)} is not ready in Triton", version_away=True)
-        case "RESOURCE_EXHAUSTED" | "CANCELLED" | "ABORTED":
-            return Unavailable(f"Triton did not take the call for {named(lane)}")
-        case "DEADLINE_EXCEEDED":
-            return DeadlineExceeded(f"Triton ran out of time for {named(lane)}")
-        case "INVALID_ARGUMENT":
-            return BadAnswer(f"Triton refused the input of {named(lane)}")
-        case _:
-            return BadAnswer(f"Triton failed to run {named(lane)}")
+def _cancelled() -> bool:
+    """Whether it is the caller that was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -15,7 +15,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from gateway.domain import Float, Lane
 from gateway.errors import BadAnswer
-from gateway.shared_regions import Away, Refused
+from gateway.shared_registry import Away, Refused
 from gateway.triton_call import Failure, Tensor, named, output_names, row_bytes
 
 _OPTIONS = (
@@ -100,7 +100,7 @@ class Channel:
             raise Failure(error.code().name, error.details() or "") from error
 
     async def supported(self) -> bool:
-        """See `shared_regions.Registry`, as for what follows."""
+        """See `shared_registry.Registry`, as for what follows."""
         metadata = await self._ask("ServerMetadata", service_pb2.ServerMetadataRequest())
         version = tuple(int(part) for part in metadata.version.split(".")[:2] if part.isdecimal())
         return "system_shared_memory" in metadata.extensions and version >= _SINCE

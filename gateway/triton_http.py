@@ -61,6 +61,7 @@ class Http:
         self._address = address
         self._pool = HttpPool(address)
         self._rests_until = 0.0
+        self._said = False
 
     @property
     def usable(self) -> bool:
@@ -85,12 +86,15 @@ class Http:
             answer = await self._pool.ask(request)
         except NotConnected as error:
             self._rests_until = asyncio.get_running_loop().time() + REST_S
-            log.warning("Triton is not reached over HTTP at %s, gRPC is used: %s", self._address, error)
+            if not self._said:
+                log.warning("Triton is not reached over HTTP at %s, gRPC is used: %s", self._address, error)
+            self._said = True
             raise Failure("UNAVAILABLE", str(error)) from error
         except Lost as error:
             raise Failure("UNAVAILABLE", str(error)) from error
         except Garbage as error:
             raise BadAnswer(f"{named(lane)}: Triton answered with {error}") from error
+        self._said = False
         if answer.status != 200:
             words = answer.body[:1000].decode(errors="replace")
             raise Failure(_CODES.get(answer.status, "INTERNAL"), words)

@@ -9,7 +9,8 @@ import pytest
 
 from gateway import shared_regions
 from gateway.shared_memory import FOLDER, Owner, owner_of
-from gateway.shared_regions import LEAST_BYTES, LOSSES, Away, Refused, Region, Regions
+from gateway.shared_regions import LEAST_BYTES, LOSSES, Region, Regions
+from gateway.shared_registry import Away, Refused
 from tests.gateway.waiting import settle, until
 
 SMALL = 64
