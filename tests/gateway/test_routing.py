@@ -292,3 +292,11 @@ def test_a_model_that_is_not_served_is_not_found() -> None:
 def test_a_default_model_that_may_come_is_unavailable(given: Catalog | None, configured: str | None) -> None:
     with pytest.raises(Unavailable):
         find_model(given, None, configured)
+
+
+def test_weights_that_expire_give_way_to_those_before_them() -> None:
+    brief = RoutePolicy({"champion": 1.0}, expires_at=NOW, then=RoutePolicy({"candidate": 1.0}))
+    one = replace(model(), routing=brief)
+    assert shares(one, NOW - 0.001) == {1: 1.0}
+    assert shares(one, NOW) == {2: 1.0}
+    assert not route(one, NOW - 0.001).holds(one, NOW)
