@@ -25,7 +25,6 @@ class Parts:
     def environment(self) -> dict[str, str | None]:
         """What both planes are told."""
         return {
-            "FIXGATE_OBJECTIVE_MS": "60000",  # a busy machine must not have requests refused
             "FIXGATE_REDIS_URL": self.redis_url,
             "FIXGATE_MLFLOW_URI": self.mlflow_uri,
             "FIXGATE_TRITON_HTTP": self.triton.http,
@@ -45,6 +44,7 @@ def sync_plane(parts: Parts, options: Mapping[str, str]) -> Iterator[str]:
 @contextlib.contextmanager
 def gateway_plane(parts: Parts, options: Mapping[str, str]) -> Iterator[str]:
     """`python -m gateway`; yields its URL. It is up, though perhaps not ready."""
+    options = {"FIXGATE_OBJECTIVE_MS": "60000", **options}  # a busy machine must not have requests refused
     with _plane("gateway", "FIXGATE_PORT", parts, options) as url:
         yield url
 
