@@ -77,7 +77,7 @@ def target(given: argparse.Namespace) -> Iterator[tuple[Target, str]]:
     """The gateway to load, and what to call it."""
     workload, kind, _ = WORKLOADS[given.model]
     url = given.url or os.environ.get("FIXGATE_URL", DEFAULT_URL)
-    if given.url or serves(url, workload.name):
+    if given.url or (not given.own and serves(url, workload.name)):
         yield Target(url, workload.name, kind), "the stack that was running"
         return
     with service([workload]) as started, started.gateway() as gateway:
@@ -100,6 +100,7 @@ def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.loadtest", description=__doc__)
     parser.add_argument("--url", help="a gateway that is running already")
+    parser.add_argument("--own", action="store_true", help="start a stack even if one is running")
     parser.add_argument("--model", choices=sorted(WORKLOADS), default="demo")
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--stress-users", type=int, default=1000, help="0: no stress profile")

@@ -1,5 +1,6 @@
 """The report of a load test: Markdown, and HTML that needs nothing else (pure)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -57,6 +58,7 @@ def markdown(report: Report) -> str:
             f"## {chapter.title}: {'PASS' if chapter.passed else 'FAIL'}",
             _pipes(("check", "bound", "figure", ""), [_cells(check) for check in chapter.checks]),
             _pipes(COLUMNS, rows(chapter.outcome)),
+            statuses(chapter.outcome),
         ]
     return "\n\n".join([*parts, f"<sub>{report.taken}</sub>"]) + "\n"
 
@@ -71,6 +73,7 @@ def html(report: Report) -> str:
             f'<h2>{escape(chapter.title)}: <span class="{verdict}">{verdict}</span></h2>',
             _html_table(("check", "bound", "figure", ""), [_cells(check) for check in chapter.checks]),
             _html_table(COLUMNS, rows(chapter.outcome)),
+            f"<p>{statuses(chapter.outcome)}</p>",
             over_time(chapter.outcome),
         ]
     parts.append(f"<p><small>{escape(report.taken)}</small></p>")
@@ -85,6 +88,12 @@ def rows(outcome: Outcome) -> list[list[str]]:
         some = [one for one in outcome.requests if one.kind == kind]
         table.append(_row(kind, summary(some, outcome.seconds)))
     return table
+
+
+def statuses(outcome: Outcome) -> str:
+    """How many requests were answered with which status."""
+    counted = sorted(Counter(one.status for one in outcome.requests).items())
+    return "Answers: " + ", ".join(f"{count:,} × {status or 'none'}" for status, count in counted) + "."
 
 
 def over_time(outcome: Outcome) -> str:

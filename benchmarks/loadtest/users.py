@@ -20,7 +20,7 @@ import msgspec  # isort: skip
 from benchmarks.loadtest.traffic import Traffic  # isort: skip
 from benchmarks.loadtest.verdict import Request  # isort: skip
 
-SPAWN_PER_S = 200
+SPAWN_PER_S = 100
 LONGEST_PAUSE_S = 5.0
 
 
