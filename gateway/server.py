@@ -43,7 +43,7 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         server = _Server(
-            answering(self.app, made.request_handler),  # type: ignore[arg-type] its requests are web.Request
+            answering(self.app, made.request_handler),  # type: ignore[arg-type]  # they are web.Request
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,  # noqa: SLF001 aiohttp has no public way to say how errors of HTTP are answered
