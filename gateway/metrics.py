@@ -8,7 +8,13 @@ import platform
 from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import version as version_of
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from gateway.ellipse import scale_at
 from gateway.errors import DeadlineExceeded, FixgateError, Overloaded
@@ -31,6 +37,7 @@ class Metrics:
     """Every metric of this process."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)

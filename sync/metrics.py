@@ -11,6 +11,7 @@ from prometheus_client import (
     Histogram,
     Info,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -26,6 +27,7 @@ class Metrics:
     """What a pass leaves to be scraped."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._passes = Counter(
             "fixgate_sync_passes", "Passes, by outcome.", ["outcome"], registry=self.registry

@@ -1,8 +1,10 @@
 """What `make test-deploy` needs beside the suite's own parts: Debian's packages and clean environments."""
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -47,11 +49,12 @@ def tool(name: str) -> str:
     return found
 
 
-def run(*command: str | Path, cwd: Path = ROOT) -> str:
+def run(*command: str | Path, cwd: Path = ROOT, environment: Mapping[str, str] | None = None) -> str:
     """Run a command that must succeed; its output."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
+        env={**os.environ, **(environment or {})},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

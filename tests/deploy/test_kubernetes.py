@@ -1,0 +1,170 @@
+"""deploy/kubernetes: rendered by an old kustomize, checked against schemas, held to its promises."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contract.environment import KNOWN, SECRETS
+from tests.deploy.conftest import ROOT, run, tool
+
+OVERLAYS = ROOT / "deploy/kubernetes/overlays"
+
+Objects = dict[tuple[str, str], dict[str, Any]]
+
+
+def render(kubectl: Path, overlay: str) -> str:
+    return run(kubectl, "kustomize", OVERLAYS / overlay)
+
+
+@pytest.fixture(scope="module")
+def cpu(kubectl: Path) -> Objects:
+    return parsed(render(kubectl, "cpu"))
+
+
+@pytest.fixture(scope="module")
+def gpu(kubectl: Path) -> Objects:
+    return parsed(render(kubectl, "gpu"))
+
+
+def parsed(text: str) -> Objects:
+    return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
+
+
+def pod(objects: Objects, name: str) -> dict[str, Any]:
+    """A workload's pod."""
+    kind = "StatefulSet" if name == "triton" else "Deployment"
+    spec: dict[str, Any] = objects[kind, name]["spec"]["template"]["spec"]
+    return spec
+
+
+def container(objects: Objects, name: str) -> dict[str, Any]:
+    (found,) = pod(objects, name)["containers"]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "gpu"])
+@pytest.mark.parametrize("version", ["1.29.0", "1.33.0"])
+def test_every_object_fits_kubernetes_own_schemas(
+    kubectl: Path, tmp_path: Path, overlay: str, version: str
+) -> None:
+    objects = parsed(render(kubectl, overlay)).values()
+    ours = [one for one in objects if one["kind"] != "ServiceMonitor"]  # the operator's kind, not Kubernetes'
+    rendered = tmp_path / "rendered.yaml"
+    rendered.write_text(yaml.safe_dump_all(ours))
+    run(tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, rendered)
+    assert len(ours) >= 14
+
+
+def test_pods_are_confined(cpu: Objects) -> None:
+    for name in ("gateway", "triton", "sync"):
+        spec = pod(cpu, name)
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for one in [*spec["containers"], *spec.get("initContainers", [])]:
+            context = one["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in one["resources"]["limits"]
+
+
+def test_the_gateway_scales_by_cpu_and_by_requests_in_progress(cpu: Objects) -> None:
+    scaler = cpu["HorizontalPodAutoscaler", "gateway"]["spec"]
+    assert scaler["scaleTargetRef"]["name"] == "gateway"
+    by_cpu, in_progress = scaler["metrics"]
+    assert by_cpu["resource"]["name"] == "cpu"
+    assert in_progress["pods"]["metric"]["name"] == "fixgate_http_requests_in_progress"
+    assert scaler["minReplicas"] >= 2
+    assert "replicas" not in cpu["Deployment", "gateway"]["spec"], "it would fight the autoscaler"
+
+
+def test_a_gateway_goes_without_dropping_anybody(cpu: Objects) -> None:
+    one = container(cpu, "gateway")
+    probes = {name: one[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
+    assert probes == {"startup": "/startup", "readiness": "/ready", "liveness": "/health"}
+    options = {option["name"]: option["value"] for option in one["env"]}
+    sleeping = float(one["lifecycle"]["preStop"]["exec"]["command"][1])
+    draining = float(options["FIXGATE_DRAIN_DELAY_S"]) + float(options["FIXGATE_DRAIN_TIMEOUT_S"])
+    assert pod(cpu, "gateway")["terminationGracePeriodSeconds"] > sleeping + draining
+    assert cpu["Deployment", "gateway"]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert len(pod(cpu, "gateway")["topologySpreadConstraints"]) == 2
+
+
+def test_a_bad_version_does_not_take_triton_out_of_service(cpu: Objects) -> None:
+    one = container(cpu, "triton")
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert one[probe]["httpGet"]["path"] == "/v2/health/live"
+    assert {"--strict-readiness=false", "--exit-on-error=false", "--model-control-mode=poll"} <= set(
+        one["args"]
+    )
+
+
+def test_gateways_and_sync_know_every_replica_of_triton_by_name(cpu: Objects) -> None:
+    service = cpu["Service", "triton"]["spec"]
+    assert service["clusterIP"] == "None"
+    assert service["publishNotReadyAddresses"] is True
+    triton = cpu["StatefulSet", "triton"]["spec"]
+    assert triton["serviceName"] == "triton"
+    options = cpu["ConfigMap", "fixgate"]["data"]
+    for option, port in (("FIXGATE_TRITON_GRPC", 8001), ("FIXGATE_TRITON_HTTP", 8000)):
+        named = options[option].split(",")
+        assert named == [f"triton-{number}.triton:{port}" for number in range(triton["replicas"])]
+
+
+def test_there_is_one_sync_that_writes_and_tritons_that_read(cpu: Objects) -> None:
+    sync = cpu["Deployment", "sync"]["spec"]
+    assert (sync["replicas"], sync["strategy"]) == (1, {"type": "Recreate"})
+    assert cpu["PersistentVolumeClaim", "models"]["spec"]["accessModes"] == ["ReadWriteMany"]
+    written = {mount["mountPath"]: mount for mount in container(cpu, "sync")["volumeMounts"]}
+    assert "readOnly" not in written["/models"]
+    read = {mount["mountPath"]: mount for mount in container(cpu, "triton")["volumeMounts"]}
+    assert read["/models"]["readOnly"] is True
+    assert "--model-repository=/models/model_repository" in container(cpu, "triton")["args"]
+
+
+def test_options_are_options_and_secrets_come_as_files(cpu: Objects) -> None:
+    for name in ("gateway", "sync"):
+        for option in container(cpu, name)["env"]:
+            assert option["name"] in KNOWN
+            assert option["name"] not in SECRETS
+    assert set(cpu["ConfigMap", "fixgate"]["data"]) <= KNOWN
+
+
+def test_nothing_comes_in_but_what_is_named(cpu: Objects) -> None:
+    denied = cpu["NetworkPolicy", "default-deny"]["spec"]
+    assert denied == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    for name in ("gateway", "triton", "sync"):
+        chosen = cpu["NetworkPolicy", name]["spec"]["podSelector"]["matchLabels"]
+        labels = cpu["StatefulSet" if name == "triton" else "Deployment", name]["spec"]["template"][
+            "metadata"
+        ]
+        assert chosen.items() <= labels["labels"].items()
+    assert cpu["NetworkPolicy", "triton"]["spec"]["egress"] == []
+
+
+def test_disruptions_take_one_at_a_time(cpu: Objects) -> None:
+    for name in ("gateway", "triton"):
+        assert cpu["PodDisruptionBudget", name]["spec"]["maxUnavailable"] == 1
+
+
+def test_what_selects_something_selects_it(cpu: Objects) -> None:
+    ports = {"gateway": {"http"}, "sync": {"http"}, "triton": {"http", "grpc", "metrics"}}
+    for name, named in ports.items():
+        service = cpu["Service", name]
+        workload = cpu["StatefulSet" if name == "triton" else "Deployment", name]
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        assert service["spec"]["selector"].items() <= labels.items()
+        assert {port["name"] for port in service["spec"]["ports"]} == named
+        monitor = cpu["ServiceMonitor", name]["spec"]
+        assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert {endpoint["port"] for endpoint in monitor["endpoints"]} <= named
+
+
+def test_the_gpu_overlay_asks_for_one_and_tells_sync(cpu: Objects, gpu: Objects) -> None:
+    assert container(gpu, "triton")["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert {"name": "FIXGATE_KIND", "value": "gpu"} in container(gpu, "sync")["env"]
+    assert "nvidia.com/gpu" not in container(cpu, "triton")["resources"]["limits"]
