@@ -14,10 +14,13 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
 
     Args:
         free: versions whose calls are not held.
+
+    Calls of versions in `broken` fail at once.
     """
 
     def __init__(self, *free: int) -> None:
         self._free = set(map(str, free))
+        self.broken: set[int] = set()
         self.release = asyncio.Event()
         self.held = 0
         self.cancelled = 0
@@ -35,8 +38,10 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         return service_pb2.ModelReadyResponse(ready=True)
 
     async def ModelInfer(  # noqa: N802
-        self, request: service_pb2.ModelInferRequest, _: grpc.aio.ServicerContext
+        self, request: service_pb2.ModelInferRequest, context: grpc.aio.ServicerContext
     ) -> service_pb2.ModelInferResponse:
+        if int(request.model_version) in self.broken:
+            await context.abort(grpc.StatusCode.INTERNAL, "broken")
         rows = np.frombuffer(request.raw_input_contents[0], np.float32).reshape(-1, 5)
         self.rows.append(len(rows))
         self.held += 1

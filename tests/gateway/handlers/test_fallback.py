@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections import Counter
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from contract.catalog import RoutePolicy
 from gateway.config import Config
 from tests.gateway import stand
-from tests.gateway.conftest import Gateway, StartGateway
+from tests.gateway.conftest import Gateway, StartGateway, changed
+from tests.gateway.holding_triton import holding_triton
 from tests.gateway.waiting import until
 from tests.launch import Triton
 
@@ -90,3 +92,38 @@ async def test_a_version_that_stops_being_ready_loses_its_traffic_without_a_fail
         "answers again",
     ]
     await asyncio.to_thread(stand.withdraw, triton, NAME)
+
+
+async def test_a_version_that_trips_its_breaker_loses_its_traffic_until_it_answers_again(
+    start_gateway: StartGateway, config: Config
+) -> None:
+    """What it fails itself is told as it is; after that the champion answers, and what pins it gets 503."""
+    versions = [stand.echo_model("echo").served(version=number, digest=str(number) * 64) for number in (1, 2)]
+    both = stand.served_model(*versions, name="echo", routing=RoutePolicy({"candidate": 1}))
+    async with holding_triton(1, 2) as backend:
+        stand.announce(config.redis_url, stand.catalogue(both))
+        gateway = await start_gateway(changed(config, triton_grpc=(backend.address,), triton_shm="off"))
+        await gateway.ready()
+
+        async def ask(path: str = "/predict") -> Answer:
+            row = np.array([45, 9, 100, 100, 0], np.float32).tobytes()
+            headers = {"Content-Type": "application/octet-stream"}
+            url = f"{path}?dtype=f32_le&cache_enabled=false"
+            async with gateway.client.post(url, data=row, headers=headers) as response:
+                told = response.headers
+                return response.status, told.get("X-Model-Version"), told.get("X-Fallback-From")
+
+        async def asked_until(wanted: Answer) -> set[Answer]:
+            before = set()
+            while (answer := await ask()) != wanted:
+                before.add(answer)
+                await asyncio.sleep(0.01)
+            return before
+
+        assert await ask() == (200, "2", None)
+        async with asyncio.timeout(60):
+            backend.broken = {2}
+            assert await asked_until((200, "1", "2")) == {(502, None, None)}
+            assert await ask("/models/echo/versions/2/predict") == (503, None, None)
+            backend.broken = set()
+            assert await asked_until((200, "2", None)) <= {(200, "1", "2")}
