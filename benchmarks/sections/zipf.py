@@ -19,7 +19,7 @@ RECORDINGS, S, KEPT = 10_000, 1.1, 2_500
 REDIS_ENTRY_BYTES = 300
 """What an entry takes in Redis, roughly; what it held is counted."""
 
-WARM_REQUESTS = 20_000
+WARM_REQUESTS = 10_000
 PATH = f"/models/{TINY.name}/predict?dtype=f32_le"
 
 
