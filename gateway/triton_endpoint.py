@@ -1,9 +1,9 @@
 """One Triton: its connection, the calls under way there, its breakers, and the memory shared with it.
 
 A call is never cancelled at Triton. A client's cancellation, or a deadline of gRPC's, begins a race there in
-which servers up to 25.03 die of a segmentation fault (triton-inference-server/server issues 7368 and 8034; a
-24.10 did within a minute of clients that gave up). So a call that nobody waits for any longer runs to its end
-at Triton, the region of shared memory with its rows stays with it, and such calls are limited.
+which servers up to at least 25.03 die of a segmentation fault (triton-inference-server/server issues 7368 and
+8034; a 24.10 did within a minute of clients that gave up). So a call that nobody waits for any longer runs to
+its end at Triton, the region of shared memory with its rows stays with it, and such calls are limited.
 """
 
 import asyncio
