@@ -101,12 +101,13 @@ def resolve(
         raise NotPossible(f"the registry has no model {command.model!r}", "not_found")
     match command.action:
         case "promote":
-            version = command.version or model.aliases.get("candidate")
+            version = model.aliases.get("candidate") if command.version is None else command.version
             if version is None:
                 raise NotPossible(f"{model.name} has no alias candidate: say which version to promote")
             return _move_champion(model, version, refused)
         case "rollback":
-            return _move_champion(model, command.version or previous_champion(model), refused)
+            version = previous_champion(model) if command.version is None else command.version
+            return _move_champion(model, version, refused)
         case "route":
             return SetRouting(model.name, _policy(command, model, served.get(model.name), now))
         case "rollout":
@@ -225,7 +226,9 @@ def _rollout(
         return SetRollout(model.name, present, begins=True)  # it came again after a kill
     if (running := under_way(model)) is not None:
         raise NotPossible(_busy(model, running))
-    version = command.version or 0
+    if command.version is None:
+        raise NotPossible("version: say which version is to be rolled out", "invalid")
+    version = command.version
     _registered(model, version, refused)
     champion = served.aliases.get("champion") if served else None
     if champion is None or model.aliases.get("champion") != champion:

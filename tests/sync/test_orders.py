@@ -130,6 +130,8 @@ def test_the_candidate_is_promoted_when_no_version_is_named() -> None:
     ("action", "version", "arguments", "said"),
     [
         ("promote", 7, {}, "no version 7"),
+        ("promote", 0, {}, "no version 0"),
+        ("rollback", 0, {}, "no version 0"),
         ("promote", None, {}, "no alias candidate"),
         ("promote", 1, {}, r"refused \(load\): cannot"),
         ("route", None, {"weights": {"shadow": 1}}, "never answers"),
@@ -207,6 +209,8 @@ def test_a_rollout_is_paused_resumed_and_aborted() -> None:
         ("start", 2, {"id": "other"}, "a rollout of loc version 2 is under way"),
         ("start", 3, None, "is the champion already"),
         ("start", 7, None, "no version 7"),
+        ("start", 0, None, "no version 0"),
+        ("start", None, None, "say which version"),
         ("start", 1, None, r"refused \(load\)"),
         ("pause", None, None, "no rollout is under way"),
         ("abort", None, {"phase": "failed"}, "no rollout is under way"),
