@@ -4,6 +4,7 @@ import * as L from "leaflet";
 import fine from "world-atlas/countries-10m.json?url";
 import coarse from "world-atlas/countries-50m.json?url";
 import { CanvasLayer, type Frame } from "./canvas_layer";
+import { NORTH, REACH_DEG } from "./polar";
 
 interface Topology {
   transform: { scale: [number, number]; translate: [number, number] };
@@ -91,7 +92,10 @@ export class Basemap extends CanvasLayer {
     ctx.fillRect(0, 0, frame.width, frame.height);
     graticule(ctx, frame, colours.grid);
     if (!world) return;
-    for (const shift of frame.copies) {
+    const { copies } = frame;
+    // What lies across the antimeridian reaches from one copy of the world into the next.
+    const shifts = copies.length === 1 && copies[0] === 0 && isPolar(frame.map) ? [0] : [copies[0]! - 256, ...copies, copies.at(-1)! + 256];
+    for (const shift of shifts) {
       paths(ctx, frame, shift, world.rings, true);
       ctx.fillStyle = colours.land;
       ctx.fill();
@@ -123,10 +127,21 @@ function palette(): Record<"sea" | "land" | "border" | "coast" | "grid" | "label
   };
 }
 
-/** What `map.project(…, 0)` does for the two projections, without an object for each of half a million points. */
+function isPolar(map: L.Map): boolean {
+  return map.options.crs !== L.CRS.EPSG3857;
+}
+
+/** What `map.project(…, 0)` does, without an object for each of half a million points. */
 function projector(map: L.Map): (latitude: number, longitude: number) => [number, number] {
-  if (map.options.crs === L.CRS.EPSG4326) {
-    return (latitude, longitude) => [((longitude + 180) / 180) * 256, ((90 - latitude) / 180) * 256];
+  if (isPolar(map)) {
+    const pole = map.options.crs === NORTH ? 1 : -1;
+    const rad = Math.PI / 180;
+    return (latitude, longitude) => {
+      const r = Math.min(90 - pole * latitude, 180);
+      const x = r * Math.sin(longitude * rad);
+      const y = pole * r * Math.cos(longitude * rad);
+      return [(x / 360 + 0.5) * 256, (y / 360 + 0.5) * 256];
+    };
   }
   const limit = 85.0511287798; // where the square map ends
   return (latitude, longitude) => {
@@ -164,7 +179,8 @@ function projected(map: L.Map, topology: Topology): World {
     for (const polygon of polygons) {
       polygon.forEach((ring, hole) => {
         for (const arc of ring) used[arc < 0 ? ~arc : arc]! += 1;
-        const path = boxed(joined(ring, arcs));
+        const path = boxed(isPolar(map) ? joined(ring, arcs) : unrolled(joined(ring, arcs)));
+        if (isPolar(map) && beyondReach(path)) return;
         rings.push(path);
         const size = (path.box[2] - path.box[0]) * (path.box[3] - path.box[1]);
         if (hole === 0 && (!largest || size > largest.size)) largest = { ring: path, size };
@@ -173,7 +189,9 @@ function projected(map: L.Map, topology: Topology): World {
     if (largest) labels.push(label(one.properties.name, (largest as { ring: Path }).ring));
   }
   const lines = (count: (n: number) => boolean) =>
-    arcs.flatMap((arc, i) => (count(used[i]!) ? pieces(arc).map(boxed) : []));
+    arcs
+      .flatMap((arc, i) => (count(used[i]!) ? pieces(arc, !isPolar(map)).map(boxed) : []))
+      .filter((path) => !isPolar(map) || !beyondReach(path));
   return { rings, coasts: lines((n) => n === 1), borders: lines((n) => n > 1), labels };
 }
 
@@ -190,13 +208,35 @@ function joined(ring: number[], arcs: { points: Float64Array }[]): Float64Array 
   return Float64Array.from(parts);
 }
 
-/** A coast without its stretches along the antimeridian, which are no coast. */
-function pieces(arc: { points: Float64Array; seam: Uint8Array }): Float64Array[] {
+/** A ring without jumps across the antimeridian; one that goes once around is closed along the map's edge. */
+function unrolled(points: Float64Array): Float64Array {
+  let turns = 0;
+  const steady = points.slice();
+  for (let i = 2; i < points.length; i += 2) {
+    const step = points[i]! - points[i - 2]!;
+    if (step > 128) turns -= 256;
+    if (step < -128) turns += 256;
+    steady[i] = points[i]! + turns;
+  }
+  if (turns === 0) return steady;
+  const edge = points[1]! > 128 ? 256 : 0;
+  return Float64Array.from([...steady, steady.at(-2)!, edge, steady[0]!, edge]);
+}
+
+/** Around a pole: what lies far on the other side, stretched beyond recognition. */
+function beyondReach({ box }: Path): boolean {
+  const far = (REACH_DEG / 360) * 256;
+  return Math.max(128 - box[0], 128 - box[1], box[2] - 128, box[3] - 128) > far;
+}
+
+/** A coast without its stretches along the antimeridian, which are no coast, and in two where it jumps across. */
+function pieces(arc: { points: Float64Array; seam: Uint8Array }, jumps: boolean): Float64Array[] {
   const found: Float64Array[] = [];
   let from = 0;
   const n = arc.seam.length;
   for (let i = 1; i <= n; i++) {
-    if (i === n || (arc.seam[i] && arc.seam[i - 1])) {
+    const jump = jumps && i < n && Math.abs(arc.points[2 * i]! - arc.points[2 * i - 2]!) > 128;
+    if (i === n || jump || (arc.seam[i] && arc.seam[i - 1])) {
       if (i - from > 1) found.push(arc.points.subarray(2 * from, 2 * i));
       from = i;
     }
@@ -263,6 +303,7 @@ function paths(
 }
 
 function graticule(ctx: CanvasRenderingContext2D, frame: Frame, colour: string): void {
+  if (isPolar(frame.map)) return polarGraticule(ctx, frame, colour);
   const step = frame.zoom < 3 ? 30 : frame.zoom < 5 ? 10 : frame.zoom < 7 ? 5 : frame.zoom < 9 ? 1 : 0.5;
   const bounds = frame.map.getBounds().pad(0.6);
   ctx.beginPath();
@@ -278,6 +319,25 @@ function graticule(ctx: CanvasRenderingContext2D, frame: Frame, colour: string):
     ctx.lineTo(frame.width, y);
   }
   ctx.lineWidth = 0.6;
+  ctx.strokeStyle = colour;
+  ctx.stroke();
+}
+
+function polarGraticule(ctx: CanvasRenderingContext2D, { scale, left, top }: Frame, colour: string): void {
+  const centre = [128 * scale - left, 128 * scale - top] as const;
+  ctx.beginPath();
+  for (const degrees of [1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90]) {
+    const radius = (degrees / 360) * 256 * scale;
+    ctx.moveTo(centre[0] + radius, centre[1]);
+    ctx.arc(...centre, radius, 0, 2 * Math.PI);
+  }
+  const reach = (90 / 360) * 256 * scale;
+  for (let angle = 0; angle < 360; angle += 30) {
+    const turn = (angle * Math.PI) / 180;
+    ctx.moveTo(...centre);
+    ctx.lineTo(centre[0] + reach * Math.sin(turn), centre[1] + reach * Math.cos(turn));
+  }
+  ctx.lineWidth = 0.8;
   ctx.strokeStyle = colour;
   ctx.stroke();
 }

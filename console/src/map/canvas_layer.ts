@@ -93,10 +93,12 @@ export abstract class CanvasLayer extends L.Layer {
     L.DomUtil.setTransform(this.canvas, corner, 1);
     const left = origin.x + corner.x;
     const world = map.project([0, 180], 0).x - map.project([0, -180], 0).x;
-    const first = Math.floor(left / scale / world);
-    const last = Math.floor((left + width) / scale / world);
     const copies = [];
-    for (let i = first; i <= last; i++) copies.push(i * world);
+    if (world > 1) {
+      const first = Math.floor(left / scale / world);
+      const last = Math.floor((left + width) / scale / world);
+      for (let i = first; i <= last; i++) copies.push(i * world);
+    } else copies.push(0); // around a pole there is one world
     this.frame = { map, zoom, scale, left, top: origin.y + corner.y, width, height, copies };
     this.drawnAt = { center: map.getCenter(), zoom };
     this.render();

@@ -74,18 +74,6 @@ export class FixLayer extends CanvasLayer {
     return found ?? best?.fix ?? null;
   }
 
-  /** The box around one fix in degrees: south-west, north-east. */
-  static bounds(fix: Fix): L.LatLngBounds {
-    const bounds = L.latLngBounds([[fix.latitude, fix.longitude]]);
-    for (const ring of fix.outline ?? []) {
-      for (let i = 0; i < ring.length; i += 2) {
-        const turns = Math.round((fix.longitude - ring[i]!) / 360);
-        bounds.extend([ring[i + 1]!, ring[i]! + 360 * turns]);
-      }
-    }
-    return bounds;
-  }
-
   private prepare(fix: Fix): Drawn {
     const at = this._map.project([fix.latitude, fix.longitude], 0);
     const box: Drawn["box"] = [Infinity, Infinity, -Infinity, -Infinity];
@@ -179,7 +167,7 @@ export class FixLayer extends CanvasLayer {
     ctx.globalAlpha = alpha;
     ctx.fillStyle = colour;
     ctx.beginPath();
-    ctx.arc(x, y, line > 2 ? 5 : 2.6, 0, 2 * Math.PI);
+    ctx.arc(x, y, line > 2 ? 5 : frame.zoom < 4 ? 1.8 : 2.6, 0, 2 * Math.PI);
     ctx.fill();
     if (line > 2) {
       ctx.lineWidth = 1.5;

@@ -6,6 +6,7 @@ import type { Settings } from "../api";
 import type { Fix } from "../fix";
 import { Basemap } from "./basemap";
 import { FixLayer } from "./fix_layer";
+import { NORTH, SOUTH } from "./polar";
 
 export interface Receiver {
   id: string;
@@ -13,8 +14,11 @@ export interface Receiver {
   longitude: number;
 }
 
-/** Web Mercator as everywhere, or plate carrée, which reaches the poles. */
-export type Projection = "mercator" | "plate";
+/** Web Mercator as everywhere, or seen from above a pole, which Mercator cannot show. */
+export type Projection = "mercator" | "north" | "south";
+
+const CRS: Record<Projection, L.CRS> = { mercator: L.CRS.EPSG3857, north: NORTH, south: SOUTH };
+const MARGIN_PX = 56;
 
 interface Options {
   tiles: Settings["tiles"];
@@ -45,19 +49,20 @@ export class MapView {
   }
 
   private make(center: L.LatLngExpression, zoom: number): void {
-    const plate = this.projection === "plate";
+    const polar = this.projection !== "mercator";
+    const widest = Math.floor(4 * Math.log2(Math.max(this.node.clientWidth, 256) / 256)) / 4;
     this.map = L.map(this.node, {
-      crs: plate ? L.CRS.EPSG4326 : L.CRS.EPSG3857,
+      crs: CRS[this.projection],
       zoomControl: false,
       attributionControl: false,
       preferCanvas: true,
-      minZoom: plate ? 0 : 1,
+      minZoom: polar ? 1 : Math.max(widest, 1),
       maxZoom: 17,
       zoomSnap: 0.25,
       wheelPxPerZoomLevel: 110,
-      worldCopyJump: true,
+      worldCopyJump: !polar,
       keyboard: true,
-      ...(plate ? {} : { maxBounds: [[-85.06, -100_000], [85.06, 100_000]], maxBoundsViscosity: 1 }),
+      ...(polar ? {} : { maxBounds: [[-85.06, -100_000], [85.06, 100_000]], maxBoundsViscosity: 1 }),
     });
     const pane = this.map.createPane("base");
     pane.style.zIndex = "150";
@@ -71,7 +76,7 @@ export class MapView {
     const credit = L.control.attribution({ position: "bottomleft", prefix: false }).addTo(this.map);
     this.base = new Basemap("base").addTo(this.map);
     const { tiles } = this.options;
-    if (tiles && !plate) {
+    if (tiles && !polar) {
       L.tileLayer(tiles.url, { maxZoom: 19, attribution: "" }).addTo(this.map);
       const span = document.createElement("span");
       span.textContent = tiles.credit;
@@ -133,34 +138,40 @@ export class MapView {
 
   setProjection(projection: Projection): void {
     if (projection === this.projection) return;
-    const center = this.map.getCenter();
-    const zoom = this.map.getZoom() + (projection === "plate" ? -1 : 1);
     this.map.remove();
     this.projection = projection;
-    this.make(center, Math.max(zoom, 1));
+    const pole = { mercator: 20, north: 90, south: -90 }[projection];
+    this.make([pole, 0], projection === "mercator" ? 2 : 2.5);
   }
 
   /** Move only when it is out of sight. */
   bringIntoSight(fix: Fix): void {
-    if (!this.map.getBounds().contains([fix.latitude, fix.longitude])) this.zoomTo([fix]);
+    const at = this.map.latLngToContainerPoint([fix.latitude, fix.longitude]);
+    const size = this.map.getSize();
+    if (at.x < 0 || at.y < 0 || at.x > size.x || at.y > size.y) this.zoomTo([fix]);
   }
 
+  /** Show all of these fixes, and other places. */
   zoomTo(fixes: readonly Fix[], also: [number, number][] = []): void {
-    if (fixes.length === 0 && also.length === 0) return;
-    const bounds = L.latLngBounds(also);
-    const first = fixes[0];
+    const box = L.bounds([]);
+    const first = fixes[0]?.longitude ?? also[0]?.[1] ?? 0;
+    const extend = (latitude: number, longitude: number) => {
+      const turns = this.projection === "mercator" ? 360 * Math.round((first - longitude) / 360) : 0;
+      box.extend(this.map.project([latitude, longitude + turns], 0));
+    };
     for (const fix of fixes) {
-      const one = FixLayer.bounds(fix);
-      const turns = first ? 360 * Math.round((first.longitude - fix.longitude) / 360) : 0;
-      bounds.extend([one.getSouth(), one.getWest() + turns]);
-      bounds.extend([one.getNorth(), one.getEast() + turns]);
+      extend(fix.latitude, fix.longitude);
+      for (const ring of fix.outline ?? []) {
+        for (let i = 0; i < ring.length; i += 2) extend(ring[i + 1]!, ring[i]!);
+      }
     }
-    const limit = this.projection === "mercator" ? 85 : 90;
-    const clipped = L.latLngBounds(
-      [Math.max(bounds.getSouth(), -limit), bounds.getWest()],
-      [Math.min(bounds.getNorth(), limit), bounds.getEast()],
-    );
-    this.map.fitBounds(clipped, { padding: [56, 56], maxZoom: 15, animate: false });
+    for (const place of also) extend(...place);
+    if (!box.isValid()) return;
+    const size = this.map.getSize().subtract([2 * MARGIN_PX, 2 * MARGIN_PX]);
+    const extent = box.getSize();
+    const zoom = Math.log2(Math.min(Math.max(size.x, 50) / extent.x, Math.max(size.y, 50) / extent.y));
+    const snapped = Math.min(Math.max(Math.floor(4 * zoom) / 4, this.map.getMinZoom()), 15);
+    this.map.setView(this.map.unproject(box.getCenter(), 0), snapped, { animate: false });
   }
 
   /** Triangles with names where the receivers are. */

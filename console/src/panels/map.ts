@@ -33,6 +33,17 @@ export function mapPanel(context: Context, tellFeed: (state: FeedState) => void)
   const card = h("div", { class: "details-slot", id: "fix-details" });
   const note = h("p", { class: "note", id: "feed-note", hidden: true });
   const versions = h("select", { id: "map-version", onchange: changeVersion }, h("option", { value: "" }, "all"));
+  const projection = select(
+    [
+      ["Mercator", "mercator"],
+      ["North pole", "north"],
+      ["South pole", "south"],
+    ],
+    "mercator",
+    (value) => view.setProjection(value as Projection),
+  );
+  projection.id = "projection";
+  projection.setAttribute("aria-label", "Projection");
   const node = h(
     "div",
     { class: "map-tab" },
@@ -44,11 +55,7 @@ export function mapPanel(context: Context, tellFeed: (state: FeedState) => void)
         "div",
         { class: "map-buttons" },
         h("button", { id: "fit", onclick: () => view.zoomTo(visible()), title: "Show all fixes" }, "Fit"),
-        h(
-          "button",
-          { id: "projection", "aria-pressed": "false", onclick: toggleProjection, title: "Mercator ends at 85°" },
-          "Poles",
-        ),
+        projection,
       ),
     ),
     h(
@@ -109,13 +116,6 @@ export function mapPanel(context: Context, tellFeed: (state: FeedState) => void)
   function changeVersion(): void {
     state.version = versions.value;
     refresh();
-  }
-
-  function toggleProjection(event: Event): void {
-    const button = event.currentTarget as HTMLElement;
-    const plate = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(plate));
-    view.setProjection((plate ? "plate" : "mercator") satisfies Projection);
   }
 
   function visible(): Fix[] {
