@@ -35,7 +35,7 @@ class Gateway:
         """Its parts."""
         return self.runner.app[SERVICES]
 
-    async def ready(self, *, within_s: float = 15) -> None:
+    async def ready(self, *, within_s: float = 60) -> None:
         """Wait until /ready is 200."""
 
         async def is_ready() -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], *, within_s: float = 15
+    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], *, within_s: float = 60
 ) -> None:
     """Return as soon as the condition holds.
 

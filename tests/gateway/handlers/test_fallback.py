@@ -66,7 +66,7 @@ async def test_a_version_that_stops_being_ready_loses_its_traffic_without_a_fail
             answers[answer] += 1
             return answer == wanted
 
-        await until(comes, within_s=60)
+        await until(comes)
 
     with caplog.at_level(logging.INFO, logger="gateway.fallback_log"):
         stand.serve_only(triton, champion)

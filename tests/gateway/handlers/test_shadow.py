@@ -33,9 +33,10 @@ def with_aliases(
     return ServedModel(MEL, versions, aliases, policy)
 
 
-async def predict(gateway: Gateway, recording: NDArray[np.complex64]) -> str:
+async def predict(gateway: Gateway, recording: NDArray[np.complex64], session: str = "s") -> str:
     """Who answered."""
-    async with gateway.client.post("/predict", data=stand.npy(recording), headers=NPY) as response:
+    path = f"/predict?session_id={session}"
+    async with gateway.client.post(path, data=stand.npy(recording), headers=NPY) as response:
         assert response.status == 200, await response.text()
         return response.headers["X-Model-Version"]
 
@@ -49,7 +50,7 @@ async def record(gateway: Gateway, version: int, *, compared: int) -> VersionRec
         found = (await gateway.services.records.read(MEL, 600.0)).get(version, VersionRecord())
         return found.mirrored >= compared
 
-    await until(enough, within_s=60)
+    await until(enough)
     return found
 
 
@@ -104,7 +105,7 @@ async def test_a_rival_is_compared_on_what_either_side_answers(
     stand.announce(config.redis_url, stand.catalogue(with_aliases(models, policy, champion=1, candidate=2)))
     gateway = await start_gateway(config)
     await gateway.ready()
-    answered = [await predict(gateway, stand.iq(seed)) for seed in range(100, 112)]
+    answered = [await predict(gateway, stand.iq(seed), f"s{seed}") for seed in range(100, 112)]
     assert set(answered) == {"1", "2"}
     found = await record(gateway, 2, compared=len(answered))
     assert found.relative_shift is not None
@@ -130,7 +131,7 @@ async def test_no_answer_waits_for_a_shadow_that_hangs(start_gateway: StartGatew
                 return response.status
 
         assert await ask(0.5) == 200
-        await until(lambda: held.held == 1, within_s=60)
+        await until(lambda: held.held == 1)
         for start in range(1, 4):
             statuses = await asyncio.gather(*(ask(start + place / 100) for place in range(100)))
             assert set(statuses) == {200}
