@@ -33,6 +33,7 @@ file = io.open("{sequence}", "rb")
 local sequence, place, paths = file:read("*a"), {first}, {{{paths}}}
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/octet-stream"
+wrk.headers["X-Request-Timeout-Ms"] = "20000"
 request = function()
   local at = 3 * (place % (#sequence / 3))
   place = place + 1
