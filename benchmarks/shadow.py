@@ -93,7 +93,7 @@ def _publish(parts: Parts) -> None:
 
 def _measure(redis_url: str, url: str, given: argparse.Namespace) -> None:
     print(f"{machine.describe()}; load average before: {machine.load():.2f}.\n")
-    print(f"{given.rounds} rounds of {given.seconds:g} s a side; IQ of {recording(0).nbytes / 1e3:.0f} kB, ")
+    print(f"{given.rounds} rounds of {given.seconds:g} s a side; IQ of {recording(0).nbytes / 1e3:.0f} kB;")
     print("Poisson arrivals, latency from the moment a request was due, no answer from the cache.\n")
     print("| requests/s | side | p50 ms | p99 ms | p99 ÷ p99 without | compared/s | not given/s |")
     print("|---|---|---|---|---|---|---|")
