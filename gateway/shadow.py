@@ -37,7 +37,7 @@ PATIENCE_S, LOOK_S = 1.0, 0.01
 """How long a copy waits for Triton to be idle, and how often it looks."""
 
 REST = 9.0
-"""Pause after a copy, in times of what it took: where cores are short, it takes longer and comes less often."""
+"""Pause after a copy, in times of what it took: where cores are short, copies take longer and are fewer."""
 
 COMPUTE_S = 10.0
 PAIRS_PER_S = 10.0
