@@ -5,8 +5,8 @@
 Bodies are a float32 input tensor of (3, 128, 32), 49 KB; wrk keeps 100 connections busy. The bare handler is
 aiohttp on uvloop too: it reads the same body and answers with as many bytes of JSON. "Memory" is one body
 sent again and again; "Redis" is a fresh process and, in each request, a body that it has never seen and whose
-fix another process has put into Redis. Each round runs all of them, in turn; ratios are within a round. Processor
-time is the server process's own, so other work on the machine disturbs it less than it does the rate.
+fix another process has put into Redis. Each round runs all of them, in turn; ratios are within a
+round. Processor time is the server process's own: other work on the machine disturbs it less than the rate.
 """
 
 import argparse

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli import keys
+from cli import cache, keys
 from cli.capacity import capacity
 from cli.champion import promote, rollback
 from cli.evaluate import evaluate
@@ -70,6 +70,7 @@ app = typer.Typer(
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(keys.app)
+app.add_typer(cache.app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -51,6 +51,7 @@ GATEWAY = frozenset(
         "FIXGATE_TRITON_GRPC",
         "FIXGATE_TRITON_HTTP",
         "FIXGATE_TRITON_SHM",
+        "FIXGATE_WORKERS",
     }
 )
 

@@ -10,6 +10,13 @@ JOURNAL = "fixgate:journal"
 """Stream: the journal's newest entries, field `entry`, capped."""
 
 
+CACHE_GENERATION = "fixgate:cache:generation"
+"""Number: how often the cache was cleared. A gateway that sees it change forgets what it has in memory."""
+
+FIXES = "fixgate:fix:"
+"""Prefix of cached fixes; then the model's name, a colon and 64 hexadecimal digits."""
+
+
 def reply(command_id: str) -> str:
     """List of one element with an expiry: the reply to a command, for BLPOP."""
     return f"fixgate:reply:{command_id}"

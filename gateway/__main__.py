@@ -1,18 +1,20 @@
 """Run the gateway: `python -m gateway`. Options: gateway/config.py, or `fixgate gateway --help`."""
 
-import asyncio
 import logging
 import os
-import signal
 import sys
+import time
 
 import uvloop
 
 from contract.environment import unknown
 from contract.logs import configure
-from gateway.app import make_runner, make_site
+from gateway.access.policy import make_access
 from gateway.config import Config, ConfigError, from_env
-from gateway.keys import SERVICES
+from gateway.listeners import listen
+from gateway.serving import serve
+from gateway.tls import server_context
+from gateway.workers import Workers
 
 log = logging.getLogger("gateway")
 
@@ -27,7 +29,7 @@ def main() -> None:
     for name in unknown(os.environ):
         log.warning("%s is not an option of any part of fixgate: is it misspelt?", name)
     try:
-        uvloop.run(serve(config))
+        run(config)
     except ConfigError as error:
         sys.exit(f"fixgate gateway: {error}")
     except OSError as error:
@@ -36,39 +38,20 @@ def main() -> None:
         )
 
 
-async def serve(config: Config) -> None:
-    """Serve until told to stop; then drain.
+def run(config: Config) -> None:
+    """Serve, in this process or in several workers of it.
 
     Raises:
         OSError: the address cannot be listened on.
         ConfigError: a file that an option names cannot be used.
     """
-    stop = asyncio.Event()
-    _on_signals(stop)
-    runner = make_runner(config)
-    await runner.setup()
-    try:
-        site = make_site(runner, config)
-        await site.start()
-        log.info("listening on %s", site.name)
-        await stop.wait()
-        runner.app[SERVICES].readiness.draining = True
-        log.info("draining")
-        await asyncio.sleep(config.drain_delay_s)
-    finally:
-        await runner.cleanup()
-
-
-def _on_signals(stop: asyncio.Event) -> None:
-    """The first signal begins to drain; a second one ends the process at once."""
-
-    def told() -> None:
-        if stop.is_set():
-            os._exit(1)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told)
+    if config.workers == 1:
+        uvloop.run(serve(config, lambda: listen(config.host, config.port)))
+        return
+    make_access(config, time.monotonic)  # what no worker could start with is told once, here
+    if config.tls_cert and config.tls_key:
+        server_context(config.tls_cert, config.tls_key)
+    uvloop.run(Workers(config.workers, listen(config.host, config.port)).run())
 
 
 if __name__ == "__main__":

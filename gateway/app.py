@@ -22,9 +22,12 @@ from gateway.handlers import (
     rollout,
     routing,
 )
-from gateway.keys import ACCESS, SERVICES
+from gateway.keys import ACCESS, SERVICES, SIBLINGS
+from gateway.listeners import BACKLOG, Listen
+from gateway.report import report
 from gateway.server import Runner
 from gateway.services import running
+from gateway.siblings import Siblings
 from gateway.tls import server_context
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -90,6 +93,7 @@ def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web
     """
     app = web.Application(client_max_size=config.max_body_bytes)
     app[ACCESS] = make_access(config, clock)
+    app[SIBLINGS] = Siblings(lambda: report(app[SERVICES].metrics.registry, app[SERVICES].counters))
     if config.cors_origins:
         setup_cors(app, config.cors_origins)
     for prefix in ("", HEIMDALL, ANALYTICS):
@@ -141,11 +145,12 @@ def make_runner(config: Config, clock: Callable[[], float] = time.monotonic) -> 
     )
 
 
-def make_site(runner: web.AppRunner, config: Config) -> web.TCPSite:
+def make_sites(runner: web.AppRunner, config: Config, listen: Listen) -> list[web.SockSite]:
     """Where the server listens, with TLS when the options name a certificate.
 
     Raises:
+        OSError: the address cannot be listened on.
         ConfigError: the certificate or its key cannot be used.
     """
     tls = server_context(config.tls_cert, config.tls_key) if config.tls_cert and config.tls_key else None
-    return web.TCPSite(runner, config.host, config.port, ssl_context=tls, backlog=1024)
+    return [web.SockSite(runner, one, ssl_context=tls, backlog=BACKLOG) for one in listen()]

@@ -85,6 +85,9 @@ class SharedCache(Protocol):
     def put(self, model: str, values: Mapping[bytes, bytes]) -> None:
         """Keep the values some time soon, or drop them."""
 
+    def forget_pending(self) -> None:
+        """Drop those that are not kept yet."""
+
 
 class FixCache:
     """Both levels; how often each was asked for a fix, and had it."""
@@ -112,6 +115,11 @@ class FixCache:
                 self._memory.put(key, fix)
         self.shared_hits += len(found)
         return found
+
+    def forget(self) -> None:
+        """Forget what memory has and what is on its way to the shared level, which was cleared."""
+        self._memory.clear()
+        self._shared.forget_pending()
 
     def keep(self, model: str, fixes: Mapping[bytes, Fix]) -> None:
         """Keep new fixes in both levels."""

@@ -38,5 +38,9 @@ class MemoryCache(Generic[Value]):
         while len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
     def __len__(self) -> int:
         return len(self._entries)

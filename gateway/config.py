@@ -32,6 +32,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every option; the environment variable is `FIXGATE_` and the name in capitals.
 
     host, port: where to listen.
+    workers: processes that answer requests; each has a memory cache and limits of its own.
     home: folder for the snapshot of the catalogue.
     log_level: debug, info, warning or error.
     redis_url: the catalogue and the shared cache; `redis://`, `rediss://` or `unix://`.
@@ -71,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65_535)] = 8080
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
     home: Path = Path(".fixgate")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     redis_url: Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://")] = "redis://127.0.0.1:6380/0"

@@ -1,10 +1,16 @@
 """What this process has done with each model since it started: for the model information endpoints."""
 
+from collections.abc import ItemsView
 from dataclasses import dataclass, field
 
 from gateway.errors import FixgateError
 from gateway.latency_window import LatencyWindow
 from gateway.prediction import Prediction
+
+NUMBERS = (
+    "successful", "failed", "hits", "looked_up", "total_ms", "requests", "errors", "under_way",
+)  # fmt: skip
+"""Fields of ModelCount that add up over processes."""
 
 
 @dataclass(slots=True)
@@ -62,6 +68,10 @@ class Counters:
     def of(self, model: str) -> ModelCount:
         """The model's counts so far."""
         return self._models.get(model) or ModelCount()
+
+    def items(self) -> ItemsView[str, ModelCount]:
+        """Every model's counts."""
+        return self._models.items()
 
     def request(self, model: str) -> ModelCount:
         """To be entered around one request for predictions, whatever becomes of it."""

@@ -4,9 +4,11 @@ from aiohttp import web
 
 from gateway.access.policy import Access
 from gateway.services import Services
+from gateway.siblings import Siblings
 from gateway.stopwatch import Stopwatch
 
 ACCESS = web.AppKey("access", Access)
 SERVICES = web.AppKey("services", Services)
+SIBLINGS = web.AppKey("siblings", Siblings)
 REQUEST_ID = web.RequestKey("request_id", str)
 WATCH = web.RequestKey("watch", Stopwatch)

@@ -1,5 +1,6 @@
 """The newest times of one kind of work, all of them, so that percentiles are true ones. Bounded memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +38,21 @@ class LatencyWindow:
         place = self._added % SIZE
         self._at[place], self._ms[place] = at, ms
         self._added += 1
+
+    def dump(self) -> bytes:
+        """All of it: float64 of when and how long, one after the other."""
+        count = min(self._added, SIZE)
+        return self._at[:count].astype("<f8").tobytes() + self._ms[:count].astype("<f8").tobytes()
+
+    @classmethod
+    def parse(cls, dumped: Sequence[bytes]) -> "LatencyWindow":
+        """The newest of all windows together: what one window would hold that had seen everything."""
+        at, ms = np.concatenate([np.frombuffer(one, "<f8").reshape(2, -1) for one in dumped], axis=1)
+        newest = np.argsort(at, kind="stable")[-SIZE:]
+        window, count = cls(), len(newest)
+        window._at[:count], window._ms[:count] = at[newest], ms[newest]
+        window._added = count
+        return window
 
     def spread(self, now: float) -> Spread | None:
         """How the times in the window spread, or None while there are none."""

@@ -65,6 +65,8 @@ def answering(app: web.Application, handle: Handle) -> Handle:
             if route.endswith(PREDICTS):
                 services.history.request(time.time(), status, seconds)
         response.headers["X-Request-Id"] = request[REQUEST_ID]
+        if services.readiness.draining:
+            response.force_close()
         return response
 
     return answer

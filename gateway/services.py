@@ -13,6 +13,7 @@ from typing import Any
 from contract.catalog import Catalog
 from gateway.admission import Admission, ByteBudget
 from gateway.cache import FixCache
+from gateway.cache_generation import CacheGeneration
 from gateway.cache_memory import MemoryCache
 from gateway.cache_redis import RedisCache
 from gateway.catalog_feed import CatalogFeed
@@ -184,6 +185,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             feed.follow,
             readiness.watch,
             shared_cache.write_behind,
+            CacheGeneration(side_redis, cache.forget).watch,
             records.write_behind,
             redis_memory.watch,
             shadow.run,

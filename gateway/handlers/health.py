@@ -8,7 +8,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.errors import Unavailable
-from gateway.keys import SERVICES
+from gateway.keys import SERVICES, SIBLINGS
+from gateway.report import exposition
 from gateway.services import Services
 
 
@@ -62,9 +63,12 @@ async def startup(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus' text format."""
-    return web.Response(
-        body=request.app[SERVICES].metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST}
-    )
+    siblings = request.app[SIBLINGS]
+    if siblings.alone:
+        body = request.app[SERVICES].metrics.exposition()
+    else:
+        body = exposition(await siblings.report())
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _catalogue(services: Services) -> dict[str, Any]:

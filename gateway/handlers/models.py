@@ -8,9 +8,11 @@ from aiohttp import web
 
 from contract.catalog import Catalog, ServedModel, ServedVersion
 from gateway import feedback, routing
+from gateway.counters import ModelCount
 from gateway.errors import Unavailable
 from gateway.handlers import request as read
-from gateway.keys import SERVICES
+from gateway.keys import SERVICES, SIBLINGS
+from gateway.report import count_of
 from gateway.services import Services
 from gateway.wire.model_document import (
     Health,
@@ -56,7 +58,7 @@ async def info(request: web.Request) -> web.Response:
     document = info_document(
         served,
         _leading(served, now),
-        services.counters.of(served.name),
+        await _count(request, served.name),
         health=_health(services),
         now=now,
         uptime_s=now - services.started_at,
@@ -72,7 +74,7 @@ async def performance(request: web.Request) -> web.Response:
     document = performance_document(
         served,
         _leading(served, now),
-        services.counters.of(served.name),
+        await _count(request, served.name),
         now=now,
         uptime_s=now - services.started_at,
     )
@@ -100,6 +102,14 @@ async def feedback_of(services: Services, model: str, version: int) -> dict[str,
         return feedback.summary(await services.remembered.sums(model, version))
     except Unavailable:
         return None
+
+
+async def _count(request: web.Request, model: str) -> ModelCount:
+    """What all workers have done with a model."""
+    siblings = request.app[SIBLINGS]
+    if siblings.alone:
+        return request.app[SERVICES].counters.of(model)
+    return count_of(await siblings.report(), model)
 
 
 def _catalog(services: Services) -> Catalog:

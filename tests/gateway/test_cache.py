@@ -113,6 +113,9 @@ class Shared:
     def put(self, model: str, values: Mapping[bytes, bytes]) -> None:
         self.values |= {(model, key): value for key, value in values.items()}
 
+    def forget_pending(self) -> None:
+        """Nothing is pending here."""
+
 
 async def test_both_levels_keep_a_new_fix() -> None:
     shared = Shared()
@@ -128,6 +131,13 @@ async def test_what_the_second_level_has_is_in_memory_from_then_on() -> None:
     cache = FixCache(MemoryCache(10_000, 60), shared)
     await cache.find("m", [b"k"])
     assert cache.recent(b"k") == FIX
+
+
+async def test_a_cleared_cache_is_forgotten_in_memory_too() -> None:
+    cache = FixCache(MemoryCache(10_000, 60), Shared())
+    cache.keep("m", {b"k": FIX})
+    cache.forget()
+    assert cache.recent(b"k") is None
 
 
 async def test_garbage_in_the_second_level_is_a_miss() -> None:

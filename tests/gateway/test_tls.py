@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from gateway.app import make_runner, make_site
+from gateway.app import make_runner, make_sites
 from gateway.config import Config, ConfigError
+from gateway.listeners import listen
 from gateway.tls import server_context
 from tests.gateway.certificate import Pair, issue
 from tests.gateway.conftest import changed
@@ -35,7 +36,7 @@ async def url(pair: Pair, alone: Config) -> AsyncIterator[str]:
     config = changed(alone, port=free_ports(1)[0], tls_cert=pair.certificate, tls_key=pair.key)
     runner = make_runner(config)
     await runner.setup()
-    site = make_site(runner, config)
+    (site,) = make_sites(runner, config, lambda: listen(config.host, config.port))
     await site.start()
     yield site.name
     await runner.cleanup()

@@ -85,7 +85,7 @@ async def start_gate() -> AsyncIterator[StartGate]:
         app = make_app(config, clock)
         app.router.add_route("POST", ADMINISTER, guarded(administer, Scope.ADMIN))
         app.router.add_route("GET", HOLD, guarded(hold, Scope.READ))
-        runner = Runner(app, access_log=None)
+        runner = Runner(app, send_timeout_s=5.0, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0]
