@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
+from gateway import traceparent
 from gateway.admission import Admission
 from gateway.cache import FixCache
 from gateway.coalesce import Coalescer
@@ -47,6 +48,7 @@ class Urgency(NamedTuple):
 class _Row(NamedTuple):
     values: Float
     priority: Priority
+    watch: Stopwatch
 
 
 class Backend(Protocol):
@@ -200,8 +202,8 @@ class Locator:
         with self._admission.station(model, version.version).holding(rows, urgency.priority):
             watch.enter("frontend")
             made = await self._rows(pipeline, canonicals) if costly else list(map(pipeline.row, canonicals))
-            watch.enter("triton")
-            return await self._answers(pipeline, made, urgency.priority)
+            watch.enter("queue")
+            return await self._answers(pipeline, made, urgency.priority, watch)
 
     def _looked_up(self, model: str, count: int, hits: int) -> None:
         if count:
@@ -226,7 +228,7 @@ class Locator:
         return [_ours(row) for row in rows]
 
     async def _answers(
-        self, pipeline: Pipeline, rows: Sequence[Float | FixgateError], priority: Priority
+        self, pipeline: Pipeline, rows: Sequence[Float | FixgateError], priority: Priority, watch: Stopwatch
     ) -> list[Fix | FixgateError]:
         answers: list[Fix | FixgateError | None] = [
             row if isinstance(row, FixgateError) else None for row in rows
@@ -234,7 +236,7 @@ class Locator:
         lanes: dict[Lane, dict[int, _Row]] = {}
         for place, row in enumerate(rows):
             if not isinstance(row, FixgateError):
-                lanes.setdefault(pipeline.lane(row), {})[place] = _Row(row, priority)
+                lanes.setdefault(pipeline.lane(row), {})[place] = _Row(row, priority, watch)
         limit = pipeline.version.max_batch_size
         outcomes = await asyncio.gather(
             *(
@@ -251,6 +253,10 @@ class Locator:
         now = asyncio.get_running_loop().time
         station = self._admission.station(lane.model, lane.version)
         call, answered = station.began([row.priority for row in rows], now()), False
+        for row in rows:
+            row.watch.enter("triton")
+            if row.watch.traceparent:
+                traceparent.CURRENT.set(row.watch.traceparent)  # of one of those that share the call
         try:
             raw = await self._backend.infer(lane, [row.values for row in rows])
             answered = True

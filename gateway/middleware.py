@@ -39,9 +39,11 @@ def answering(app: web.Application, handle: Handle) -> Handle:
     """
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        watch = request[WATCH] = Stopwatch()
-        request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
         services = app[SERVICES]
+        tracing = services.tracing
+        watch = Stopwatch() if tracing is None else tracing.begin(request.method, request.headers)
+        request[WATCH] = watch
+        request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
         metrics = services.metrics
         status, sent = CLIENT_LEFT, 0
         metrics.in_progress += 1
@@ -62,6 +64,8 @@ def answering(app: web.Application, handle: Handle) -> Handle:
             services.request_log.answered(
                 request[REQUEST_ID], request.method, route, status, seconds=seconds, watch=watch, sent=sent
             )
+            if tracing is not None:
+                tracing.end(watch, request[REQUEST_ID], request.method, route, status)
             if route.endswith(PREDICTS):
                 services.history.request(time.time(), status, seconds)
         response.headers["X-Request-Id"] = request[REQUEST_ID]

@@ -45,6 +45,7 @@ from gateway.shadow import Shadow
 from gateway.shadow_metrics import ShadowMetrics
 from gateway.stopwatch import Stopwatch
 from gateway.threads import Threads
+from gateway.tracing import Tracing, running_tracing
 from gateway.triton import Triton
 from gateway.triton_calls import CountedCalls
 from gateway.version_records import VersionRecords
@@ -86,6 +87,7 @@ class Services:
     records: VersionRecords
     redis_memory: RedisMemory
     request_log: RequestLog
+    tracing: Tracing | None
     shadow: Shadow
     started_at: float
 
@@ -159,6 +161,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         stack.push_async_callback(side_redis.aclose)
         records = VersionRecords(side_redis)
         redis_memory = RedisMemory(side_redis)
+        tracing = await stack.enter_async_context(running_tracing())
         recent, remembered, live = None, None, None
         if config.remember == "on":
             spectrum = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="spectrum"))
@@ -219,6 +222,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             records=records,
             redis_memory=redis_memory,
             request_log=RequestLog(config.log_requests_per_s),
+            tracing=tracing,
             shadow=shadow,
             started_at=time.time(),
         )

@@ -7,16 +7,19 @@ class Stopwatch:
     """Time per stage of one request; whoever carries the request says which stage it enters.
 
     For metrics, log and traces, who knows notes: model and version ("" = none), cache (as `X-Cache` has it),
-    outcome (`ok`, or the class of the error), received (bytes of the body, as sent).
+    outcome (`ok`, or the class of the error), received (bytes of the body, as sent), traceparent ("" = none).
     """
 
-    __slots__ = ("_since", "_spent", "_started", "cache", "model", "outcome", "received", "stage", "version")
+    __slots__ = (
+        "_since", "_spent", "_started", "cache", "model", "outcome", "received", "stage",
+        "traceparent", "version",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._started = self._since = time.perf_counter()
         self._spent: dict[str, float] = {}
         self.stage = "read"
-        self.model = self.version = self.cache = ""
+        self.model = self.version = self.cache = self.traceparent = ""
         self.outcome = "ok"
         self.received = 0
 

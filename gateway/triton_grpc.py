@@ -16,6 +16,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from gateway.domain import Float, Lane
 from gateway.errors import BadAnswer
 from gateway.shared_registry import Away, Refused
+from gateway.traceparent import CURRENT
 from gateway.triton_call import Failure, Tensor, named, output_names, row_bytes
 
 _OPTIONS = (
@@ -94,8 +95,10 @@ class Channel:
         await self._channel.close()
 
     async def _infer(self, lane: Lane, message: bytes) -> list[Tensor]:
+        traceparent = CURRENT.get()
+        metadata = (("traceparent", traceparent),) if traceparent else None
         try:
-            return _tensors(lane, await self._model_infer(message))
+            return _tensors(lane, await self._model_infer(message, metadata=metadata))
         except grpc.aio.AioRpcError as error:
             raise Failure(error.code().name, error.details() or "") from error
 

@@ -17,6 +17,7 @@ import numpy as np
 from gateway.domain import Float, Lane
 from gateway.errors import BadAnswer
 from gateway.http_pool import Answer, Garbage, HttpPool, Lost, NotConnected
+from gateway.traceparent import CURRENT
 from gateway.triton_call import Failure, Tensor, named, output_names, row_bytes
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ class Http:
 
     async def _infer(self, lane: Lane, request: Sequence[bytes | memoryview]) -> list[Tensor]:
         try:
+            if traceparent := CURRENT.get():
+                request = [_traced(request[0], traceparent), *request[1:]]
             answer = await self._pool.ask(request)
         except NotConnected as error:
             self._rests_until = asyncio.get_running_loop().time() + REST_S
@@ -99,6 +102,10 @@ class Http:
             words = answer.body[:1000].decode(errors="replace")
             raise Failure(_CODES.get(answer.status, "INTERNAL"), words)
         return _tensors(lane, answer)
+
+
+def _traced(head: bytes | memoryview, traceparent: str) -> bytes:
+    return bytes(head).replace(b"\r\n", f"\r\ntraceparent: {traceparent}\r\n".encode(), 1)
 
 
 @lru_cache(maxsize=4096)

@@ -167,4 +167,4 @@ async def test_the_last_to_leave_cancels_the_call(stand: Stand) -> None:
 async def test_the_stopwatch_sees_the_stages(stand: Stand) -> None:
     watch = Stopwatch()
     await stand.locator.one(pipeline(), row(), cached=True, watch=watch)
-    assert list(watch.stages_ms()) == ["read", "cache", "frontend", "triton"]
+    assert list(watch.stages_ms()) == ["read", "cache", "frontend", "queue", "triton"]

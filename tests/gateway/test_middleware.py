@@ -53,7 +53,10 @@ async def client() -> AsyncIterator[TestClient[Any, Any]]:
     app[SERVICES] = cast(
         Services,
         SimpleNamespace(
-            metrics=Metrics(), request_log=RequestLog(10), readiness=SimpleNamespace(draining=False)
+            metrics=Metrics(),
+            request_log=RequestLog(10),
+            tracing=None,
+            readiness=SimpleNamespace(draining=False),
         ),
     )
     app.router.add_get("/raise/{what}", raises)

@@ -93,7 +93,7 @@ async def test_an_answer_has_the_contracts_fields_and_no_others(gateway: Gateway
     assert answer["inference_time_ms"] > 0
     assert before <= datetime.fromisoformat(answer["timestamp"]) <= datetime.now().astimezone()
     assert [part.split(";")[0] for part in headers["Server-Timing"].split(", ")] == [
-        "read", "parse", "cache", "frontend", "triton", "render",
+        "read", "parse", "cache", "frontend", "queue", "triton", "render",
     ]  # fmt: skip
 
 
