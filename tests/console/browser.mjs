@@ -86,8 +86,20 @@ export function gatewayPid() {
   throw new Error("no gateway process");
 }
 
+/** Wait until the fixes' canvas has ink, and at these points (shares of the map) exactly where expected. */
+export async function untilInked(page, map, points = [], expected = []) {
+  const until = Date.now() + LONG.timeout;
+  let found = await ink(page, map, points);
+  while (Date.now() < until) {
+    if (found.share > 0.0005 && String(found.at) === String(expected)) return;
+    await page.waitForTimeout(100);
+    found = await ink(page, map, points);
+  }
+  throw new Error(`${map}: ink at ${found.at}, expected at ${expected}; ${found.share} of the canvas`);
+}
+
 /** How much of the fixes' canvas is inked, and whether there is ink at points given as shares of the map. */
-export function ink(page, map, points = []) {
+function ink(page, map, points = []) {
   return page.evaluate(
     ([map, points]) => {
       const frame = document.querySelector(map).getBoundingClientRect();
