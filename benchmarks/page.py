@@ -36,7 +36,7 @@ def write(folder: Path = RESULTS, page: Path = PAGE) -> None:
     results = kept(folder)
     figures = {key: values for result in results.values() for key, values in result.figures.items()}
     for program in PROGRAMS:
-        figures |= program.figures()
+        figures |= program.figures(folder)
     sections = []
     for name in sorted(results, key=lambda one: ORDER.index(one) if one in ORDER else len(ORDER)):
         result = results[name]

@@ -34,11 +34,12 @@ class Program:
         told = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
         self.file.write_text(told if told.startswith("# ") else f"# {self.title}\n\n{self.preface}{told}")
 
-    def figures(self) -> dict[str, list[float]]:
+    def figures(self, folder: Path = RESULTS) -> dict[str, list[float]]:
         """The figures that some bars are about: median and range, from what was kept."""
-        if not self.bars or not self.file.exists():
+        file = folder / self.file.name
+        if not self.bars or not file.exists():
             return {}
-        text = self.file.read_text().rpartition("÷ bare handler")[2]
+        text = file.read_text().rpartition("÷ bare handler")[2]
         found = {row[0]: [float(value.replace(",", "")) for value in row[1:]] for row in _ROW.findall(text)}
         return {
             bar: [found[name][1], found[name][0], found[name][2]]

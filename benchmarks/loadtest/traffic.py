@@ -26,8 +26,8 @@ KINDS = {"npy": 60, "JSON": 15, "raw": 15, "batch of 10, npy": 10}
 MIX = (
     f"{KINDS['npy']} % npy, {KINDS['JSON']} % JSON, {KINDS['raw']} % raw samples, "
     f"{KINDS['batch of 10, npy']} % batches of {BATCH_ITEMS} (npy); {KNOWN_SHARE * 100:g} % of the "
-    f"recordings are among {KNOWN} known ones, the others are new; {SESSION_SHARE * 100:g} % of the requests belong to "
-    "a session; no think time"
+    f"recordings are among {KNOWN} known ones, the others are new; {SESSION_SHARE * 100:g} % of the requests "
+    "belong to a session; no think time"
 )
 
 
