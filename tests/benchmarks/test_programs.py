@@ -21,7 +21,7 @@ PRINTED = """# Answers from the cache
 def test_ratios_are_read_from_the_last_table(tmp_path: Path) -> None:
     (tmp_path / "hits.md").write_text(PRINTED)
     hits = Program("hits", "hits", "Hits", bars={"memory": "8", "Redis": "9"})
-    assert hits.figures(tmp_path) == {"8": [0.45, 0.43, 0.47], "9": [0.25, 0.24, 0.26]}
+    assert hits.figures(tmp_path) == {"8": [0.43, 0.45, 0.47], "9": [0.24, 0.25, 0.26]}
     assert hits.figures(tmp_path / "nothing-yet") == {}
 
 
