@@ -77,18 +77,21 @@ class Setting:
             raise Failed(f"{url}: {measured.failed} of {measured.requests} requests failed; one says: {why}")
         return measured
 
-    def gateway_side(self, workload: Workload, form: Form, query: str, **closed: int) -> Side[Measured]:
+    def gateway_side(
+        self, workload: Workload, form: Form, query: str, *, workers: int = 1, **closed: int
+    ) -> Side[Measured]:
         """The gateway with default options, but that it refuses nobody for being late."""
+        options = {**UNSHED, "FIXGATE_WORKERS": str(workers)}
 
         def measure() -> Measured:
-            with self.service().gateway(UNSHED) as gateway:
+            with self.service().gateway(options) as gateway:
                 url = f"{gateway.url}/models/{workload.name}/predict{query}"
                 try:
                     return self.closed(url, form.patient(), **closed)
                 except Failed as error:
                     raise Failed(f"{error}; the gateway counted {scrape.failures(gateway.url)}") from None
 
-        return Side("fixgate", measure)
+        return Side("fixgate" if workers == 1 else f"fixgate, {workers} workers", measure)
 
     def triton_side(self, workload: Workload, form: Form, **closed: int) -> Side[Measured]:
         """Triton itself, over HTTP with binary tensors."""

@@ -38,6 +38,7 @@ def _throughput(setting: Setting, name: str, workload: Workload, title: str) -> 
     setting.left_out.clear()
     sides = [
         setting.gateway_side(workload, bodies.TENSOR, UNCACHED),
+        setting.gateway_side(workload, bodies.TENSOR, UNCACHED, workers=2),
         setting.triton_side(workload, bodies.TRITON),
         setting.triton_grpc_side(workload),
         Side(IN_PROCESS, lambda: in_process(workload, setting.seconds)),
