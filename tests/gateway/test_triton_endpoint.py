@@ -14,7 +14,7 @@ from gateway.errors import BadAnswer, FixgateError, Unavailable
 from gateway.triton import Triton
 from tests.gateway import stand
 from tests.gateway.sharing_triton import SharingTriton, sharing_triton
-from tests.gateway.waiting import until
+from tests.gateway.waiting import settle, until
 from tests.launch import free_ports
 
 ECHO = stand.echo_model("echo")
@@ -200,7 +200,7 @@ async def test_input_that_a_model_refuses_opens_no_breaker(client: Triton, serve
 async def test_garbage_is_a_bad_answer_and_counts_as_a_failure(
     client: Triton, server: SharingTriton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def garbage(_: bytes) -> bytes:
+    async def garbage(*_: object, **__: object) -> bytes:
         return b"\xff\xff\xff"
 
     monkeypatch.setattr(client._endpoints[0].channel, "_model_infer", garbage)
@@ -309,6 +309,42 @@ async def test_a_triton_on_another_host_gets_bodies(server: SharingTriton, mode:
     assert server.read_from == []
     await client.close()
     assert server.regions == {}
+
+
+async def test_the_end_lets_calls_under_way_finish(client: Triton, server: SharingTriton) -> None:
+    server.gate.clear()
+    call = asyncio.create_task(client.infer(lane(), rows(4)))
+    await until(lambda: server.held == 1)
+    closing = asyncio.create_task(client.close())
+    await settle()
+    server.gate.set()
+    assert right(await call, 4)
+    await closing
+
+
+async def test_what_waits_over_http_fails_when_the_channel_says_that_triton_is_away() -> None:
+    """A peer that went without a word never ends its HTTP connections."""
+    ended = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1 << 16):
+            pass
+        ended.set()
+        writer.close()
+
+    listener = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with sharing_triton() as server:
+        client = Triton([server.address], http=["{}:{}".format(*listener.sockets[0].getsockname())])
+        await until(lambda: client.status()[0].connected)
+        call = asyncio.create_task(client.infer(lane(), rows(1)))
+        await until(lambda: len(client._endpoints[0]._http._pool._all) == 1)  # type: ignore[union-attr]
+        assert not ended.is_set()
+    async with asyncio.timeout(30):
+        await ended.wait()
+    call.cancel()
+    await client.close()
+    listener.close()
+    await listener.wait_closed()
 
 
 async def test_the_end_waits_for_calls_under_way_but_not_for_ever(
