@@ -22,14 +22,15 @@ def promote(uri: str, name: str, version: int | None) -> Moved:
     """Make a version the champion; None: the candidate.
 
     Raises:
-        Refused: no such model, version or candidate; sync has rejected it; or a rollout is under way.
+        Refused: no such model, version or candidate; sync has rejected it; its rollout failed or is under way.
         RegistryUnavailable: MLflow does not answer.
     """
     registry = Registry(uri)
     model = _model(registry, name)
-    after = version if version is not None else model.aliases.get("candidate")
-    if after is None:
-        raise Refused("name", f"{name} has no alias candidate: say which version to promote")
+    try:
+        after = version if version is not None else orders.candidate(model)
+    except orders.NotPossible as error:
+        raise Refused("name", str(error)) from error
     return _move(registry, model, after)
 
 

@@ -101,9 +101,7 @@ def resolve(
         raise NotPossible(f"the registry has no model {command.model!r}", "not_found")
     match command.action:
         case "promote":
-            version = model.aliases.get("candidate") if command.version is None else command.version
-            if version is None:
-                raise NotPossible(f"{model.name} has no alias candidate: say which version to promote")
+            version = candidate(model) if command.version is None else command.version
             return _move_champion(model, version, refused)
         case "rollback":
             version = previous_champion(model) if command.version is None else command.version
@@ -112,6 +110,23 @@ def resolve(
             return SetRouting(model.name, _policy(command, model, served.get(model.name), now))
         case "rollout":
             return _rollout(command, model, served.get(model.name), refused, now)
+
+
+def candidate(model: RegisteredModel) -> int:
+    """The version with the alias candidate, unless its rollout failed: whoever wants that one has to name it.
+
+    Raises:
+        NotPossible: there is none, or it failed.
+    """
+    number = model.aliases.get("candidate")
+    if number is None:
+        raise NotPossible(f"{model.name} has no alias candidate: say which version to promote")
+    rollout = read_rollout(model.tags)
+    if rollout is not None and (rollout.version, rollout.phase) == (number, "failed"):
+        raise NotPossible(
+            f"the rollout of {model.name} version {number} failed ({rollout.reason}): name it to promote it"
+        )
+    return number
 
 
 def previous_champion(model: RegisteredModel) -> int:

@@ -225,6 +225,13 @@ def test_a_rollout_that_cannot_be_is_refused(
         rolled(do, version, present=LOC if present is None else under(**present))
 
 
+def test_a_candidate_whose_rollout_failed_is_promoted_by_its_number_only() -> None:
+    present = replace(under(phase="failed", reason="at 5 %: slow"), aliases={"champion": 3, "candidate": 2})
+    with pytest.raises(NotPossible, match=r"failed \(at 5 %: slow\): name it"):
+        decided("promote", present=present)
+    assert decided("promote", 2, present=present) == MoveChampion("loc", 2)
+
+
 def test_an_impossible_plan_names_its_field() -> None:
     for plan, said in (({"steps": [5, 5]}, "steps must ascend"), ({"every_s": 0}, r"plan\.every_s")):
         with pytest.raises(NotPossible, match=said) as raised:
