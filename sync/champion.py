@@ -22,7 +22,7 @@ def promote(uri: str, name: str, version: int | None) -> Moved:
     """Make a version the champion; None: the candidate.
 
     Raises:
-        Refused: no such model, version or candidate; sync has rejected it; its rollout failed or is under way.
+        Refused: no such model, version or candidate; it was rejected; its rollout failed; one is under way.
         RegistryUnavailable: MLflow does not answer.
     """
     registry = Registry(uri)
