@@ -32,7 +32,7 @@ pytest: $(STAMP)
 
 test-deploy: $(DEPLOY_STAMP) ## check containers, Kubernetes, Prometheus' rules and Grafana's dashboards (needs apt-get)
 	sh deploy/test-tools.sh .cache/deploy/debian
-	$(BIN)/pytest tests/deploy $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/deploy $(ARGS)
 
 console: console/node_modules/.installed ## build the console's page into gateway/console (needs Node 20 and npm)
 	cd console && npm run --silent build
