@@ -19,13 +19,13 @@ KNOWN = 40
 DECIMALS = 6
 KNOWN_SHARE = 0.88
 SESSION_SHARE = 0.3
-BATCH_ITEMS = 10
-KINDS = {"npy": 60, "JSON": 15, "raw": 15, "batch of 10, npy": 10}
+BATCH_ITEMS = 5
+KINDS = {"npy": 70, "JSON": 15, "raw": 10, "batch of 5, npy": 5}
 """Kind of request to its share, in percent."""
 
 MIX = (
     f"{KINDS['npy']} % npy, {KINDS['JSON']} % JSON, {KINDS['raw']} % raw samples, "
-    f"{KINDS['batch of 10, npy']} % batches of {BATCH_ITEMS} (npy); {KNOWN_SHARE * 100:g} % of the "
+    f"{KINDS['batch of 5, npy']} % batches of {BATCH_ITEMS} (npy); {KNOWN_SHARE * 100:g} % of the "
     f"recordings are among {KNOWN} known ones, the others are new; {SESSION_SHARE * 100:g} % of the requests "
     "belong to a session; no think time"
 )
