@@ -32,13 +32,17 @@ class CallTime:
     """Seconds that a call of so many rows takes: a fixed part and a part per row.
 
     Exponentially weighted least squares. A call that took more than four times what was expected counts as
-    four times. Before calls of different sizes have been seen, a larger call is expected to take no longer:
-    being too hopeful is corrected by the next call, being too timid would never be.
+    four times; one of the first that took less than a quarter makes those before it forgotten, for they
+    opened connections and warmed caches. Before calls of different sizes have been seen, a larger call is
+    expected to take no longer: being too hopeful is corrected by the next call, being too timid never.
     """
 
     __slots__ = ("_covariance", "_rows", "_seconds", "_seen", "_variance")
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         self._seen = 0
         self._rows = self._seconds = self._variance = self._covariance = 0.0
 
@@ -49,7 +53,10 @@ class CallTime:
         """
         if at_least and seconds <= self.expected_s(rows):
             return
-        if self._seen >= _TRUSTED_AFTER and not at_least:
+        if self._seen < _TRUSTED_AFTER:
+            if _OUTLIER * seconds < self.expected_s(rows):
+                self._forget()
+        elif not at_least:
             seconds = min(seconds, _OUTLIER * self.expected_s(rows))
         self._seen += 1
         newest = max(_NEWEST, 1 / self._seen)
@@ -58,6 +65,11 @@ class CallTime:
         self._seconds += newest * d_seconds
         self._variance = (1 - newest) * (self._variance + newest * d_rows * d_rows)
         self._covariance = (1 - newest) * (self._covariance + newest * d_rows * d_seconds)
+
+    @property
+    def known(self) -> bool:
+        """Whether a call was observed."""
+        return self._seen > 0
 
     def expected_s(self, rows: int) -> float:
         """Seconds for a call of `rows`; 0 before the first observation."""
@@ -152,8 +164,11 @@ class Station:
         return single + batch + shadow + rows
 
     def _flying_s(self, now: float) -> float:
-        """All that is in flight; a call that is overdue is expected to take as long again."""
-        if not self._calls:
+        """All that is in flight; a call that is overdue is expected to take as long again.
+
+        The very first call is overdue only once it is given up: nobody knows how long it should take.
+        """
+        if not self._calls or not self._time.known:
             return 0.0
         since = max(self._ended, min(call.began for call in self._calls))
         return max(sum(self._time.expected_s(call.size) for call in self._calls), now - since)

@@ -240,3 +240,24 @@ def test_who_is_alone_is_not_refused_for_its_size() -> None:
         one.grow(60)
         with budget.share() as other, pytest.raises(Overloaded):
             other.grow(1)
+
+
+def test_a_slow_first_call_does_not_speak_for_those_after_it() -> None:
+    times = CallTime()
+    times.observe(1, 0.8)
+    times.observe(1, 0.01)
+    assert times.expected_s(1) == pytest.approx(0.01)
+
+
+def test_later_a_fast_call_is_one_of_many() -> None:
+    times = CallTime()
+    for _ in range(8):
+        times.observe(1, 0.8)
+    times.observe(1, 0.01)
+    assert times.expected_s(1) > 0.6
+
+
+def test_while_the_first_call_is_under_way_nobody_is_refused() -> None:
+    station = Station("a version", 1)
+    station.began([Priority.INTERACTIVE], 0.0)
+    assert station.answer_s(1, 32, Priority.INTERACTIVE, 5.0) == 0
