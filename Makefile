@@ -28,7 +28,7 @@ types: $(STAMP)
 
 pytest: $(STAMP)
 	$(BIN)/coverage erase
-	$(BIN)/pytest --ignore tests/deploy --cov --cov-report=term $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/deploy --cov --cov-report=term $(ARGS)
 
 test-deploy: $(DEPLOY_STAMP) ## check containers, Kubernetes, Prometheus' rules and Grafana's dashboards (needs apt-get)
 	sh deploy/test-tools.sh .cache/deploy/debian

@@ -50,6 +50,11 @@ class ServedVersion(msgspec.Struct, frozen=True, omit_defaults=True):
     metrics: dict[str, float] = {}
     latency_ms: dict[str, float] = {}
 
+    @property
+    def edition(self) -> str:
+        """What makes its fixes: files and σ scale. What truths say of one edition says nothing of another."""
+        return f"{self.digest[:12]}:{self.sigma_scale:.6g}"
+
 
 class RoutePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     """Weights by alias or version number; after `expires_at` (Unix seconds) what `then` says is in force.

@@ -29,6 +29,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     var_east: float
     var_north: float
     cov: float
+    edition: str = ""
 
     @property
     def fix(self) -> Fix:
@@ -50,6 +51,7 @@ def kept(prediction: Prediction) -> Kept:
         covariance.var_east,
         covariance.var_north,
         covariance.cov,
+        prediction.edition,
     )
 
 

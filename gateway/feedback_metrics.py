@@ -33,9 +33,11 @@ class FeedbackMetrics:
             registry=registry,
         )
 
-    def told(self, model: str, version: int, outcome: Outcome, summary: Mapping[str, Any]) -> None:
-        """One truth was told; `summary` is that of `gateway.feedback.summary`."""
+    def told(self, model: str, version: int, outcome: Outcome, summary: Mapping[str, Any] | None) -> None:
+        """One truth was told; `summary` is of `gateway.feedback`, None when not of what is served."""
         self._errors.labels(model, version).observe(outcome.error_m)
+        if summary is None:
+            return
         for level, share in summary["coverage"].items():
             self._coverage.labels(model, version, level).set(share)
         self._nees.labels(model, version).set(summary["mean_nees"])

@@ -281,6 +281,7 @@ class Predictor:
             at=time.time(),
             sample_id=request.recording.sample_id,
             fallback_from=choice.fallback_from,
+            edition=version.edition,
         )
         self._tally.answered(prediction)
         self._remember(prediction, request.recording)

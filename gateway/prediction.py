@@ -27,7 +27,7 @@ class Derived:
 class Prediction(msgspec.Struct, frozen=True, eq=False):
     """One answer. `inference_time_ms` is from the request's first byte to this answer; `at` Unix seconds.
 
-    fallback_from: the version whose turn it was, when it was not available.
+    fallback_from: the version whose turn it was, when it was not available. edition: see ServedVersion.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Prediction(msgspec.Struct, frozen=True, eq=False):
     at: float
     sample_id: str | None = None
     fallback_from: int | None = None
+    edition: str = ""
 
 
 @lru_cache(maxsize=1 << 14)

@@ -1,10 +1,11 @@
 """Predictions remembered for a while in Redis, so that the truth about them can be told later.
 
-One key per prediction, expiring; an index by time bounds their number. The truths' sums per version do not
-expire: they are a few numbers.
+One key per prediction, expiring; an index by time bounds their number. The truths' sums, a few numbers for
+each edition of a version, go when nobody has told a truth for a long time.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from gateway.errors import Conflict, NotFound, Unavailable
 from gateway.feedback import Kept, kept
 from gateway.prediction import Prediction
 from gateway.redis_client import FAILURES
+from gateway.wire.identifier import made_at
 from gateway.write_behind import WriteBehind
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 INDEX = "fixgate:predictions"
 PENDING = 4096
 CALL_S = 2.0
+SUMS_S = 90 * 86_400
+GATHERED_S, LOOK_AGAIN_S = 1.0, 0.05
+"""A prediction so young may not be in Redis yet: processes write theirs behind the answers."""
 
 _KEEP = """
 local ttl, limit, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), cmsgpack.unpack(ARGV[3])
@@ -40,7 +45,8 @@ redis.call('EXPIRE', KEYS[1], ttl)
 """
 _TELL = """
 if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) == false then return false end
-for i = 2, #ARGV, 2 do redis.call('HINCRBYFLOAT', KEYS[2], ARGV[i], ARGV[i + 1]) end
+for i = 3, #ARGV, 2 do redis.call('HINCRBYFLOAT', KEYS[2], ARGV[i], ARGV[i + 1]) end
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 return redis.call('HGETALL', KEYS[2])
 """
 
@@ -69,6 +75,9 @@ class Remembered:
             if one.id == prediction_id:
                 return one
         document = await self._call(self._redis.get(_key(prediction_id)))
+        while not document and time.time() - made_at(prediction_id) < GATHERED_S:
+            await asyncio.sleep(LOOK_AGAIN_S)  # another process made it, and is about to write it
+            document = await self._call(self._redis.get(_key(prediction_id)))
         try:
             return msgspec.json.decode(document or b"", type=Kept)
         except msgspec.DecodeError:
@@ -78,26 +87,27 @@ class Remembered:
             ) from None
 
     async def tell(self, one: Kept, outcome: feedback.Outcome) -> dict[str, float]:
-        """Add a truth's outcome to its version's sums, which are answered; once per prediction.
+        """Add a truth's outcome to its edition's sums, which are answered; once per prediction.
 
         Raises:
             Conflict: the truth about this prediction was told before.
             Unavailable: Redis does not answer.
         """
         added = [part for pair in feedback.increments(outcome).items() for part in map(str, pair)]
-        names = (f"fixgate:truth:{one.id}", _sums(one.model, one.version))
-        answer = await self._call(self._redis.eval(_TELL, 2, *names, str(self._seconds + 60), *added))
+        names = (f"fixgate:truth:{one.id}", _sums(one.model, one.version, one.edition))
+        times = (str(self._seconds + 60), str(SUMS_S))
+        answer = await self._call(self._redis.eval(_TELL, 2, *names, *times, *added))
         if answer is None:
             raise Conflict(f'the truth about prediction "{one.id}" was told before')
         return _numbers(dict(zip(answer[::2], answer[1::2], strict=True)))
 
-    async def sums(self, model: str, version: int) -> dict[str, float]:
-        """A version's sums; empty without truths.
+    async def sums(self, model: str, version: int, edition: str) -> dict[str, float]:
+        """An edition's sums; empty without truths.
 
         Raises:
             Unavailable: Redis does not answer.
         """
-        return _numbers(await self._call(self._redis.hgetall(_sums(model, version))))
+        return _numbers(await self._call(self._redis.hgetall(_sums(model, version, edition))))
 
     async def _write(self, batch: Sequence[Kept]) -> None:
         # One argument for all: the client spends more on an argument than Redis does on unpacking it.
@@ -118,8 +128,8 @@ def _key(prediction_id: str) -> str:
     return f"fixgate:prediction:{prediction_id}"
 
 
-def _sums(model: str, version: int) -> str:
-    return f"fixgate:feedback:{model}:{version}"
+def _sums(model: str, version: int, edition: str) -> str:
+    return f"fixgate:feedback:{model}:{version}:{edition}"
 
 
 def _numbers(raw: Mapping[bytes, bytes]) -> dict[str, float]:

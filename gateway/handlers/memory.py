@@ -9,8 +9,10 @@ from msgspec import Meta
 
 from gateway import feedback
 from gateway.errors import NotFound
+from gateway.feedback import Kept
 from gateway.handlers import arguments
 from gateway.keys import SERVICES
+from gateway.services import Services
 from gateway.wire.memory_document import feedback_document, localization_document
 
 MAX_RECENT, DEFAULT_RECENT = 1000, 10
@@ -42,9 +44,16 @@ async def tell_truth(request: web.Request) -> web.Response:
     one = await remembered.find(truth.id)
     outcome = feedback.outcome(one.fix, truth.latitude, truth.longitude)
     sums = await remembered.tell(one, outcome)
-    if summary := feedback.summary(sums):
-        services.feedback_metrics.told(one.model, one.version, outcome, summary)
+    summary = feedback.summary(sums) if _served_now(services, one) else None
+    services.feedback_metrics.told(one.model, one.version, outcome, summary)
     return _json(feedback_document(one, outcome))
+
+
+def _served_now(services: Services, one: Kept) -> bool:
+    """Whether the edition that made the prediction is the one that answers today."""
+    model = services.feed.current and services.feed.current.models.get(one.model)
+    version = model and model.version(one.version)
+    return bool(version and version.edition == one.edition)
 
 
 def _json(document: object) -> web.Response:

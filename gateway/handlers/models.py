@@ -45,7 +45,7 @@ async def version(request: web.Request) -> web.Response:
     served = _model(request.app[SERVICES], request.match_info["model"])
     chosen = routing.pinned(served, read.version_number(request.match_info["version"]))
     document = version_document(served, chosen, time.time())
-    if told := await feedback_of(request.app[SERVICES], served.name, chosen.version):
+    if told := await feedback_of(request.app[SERVICES], served.name, chosen):
         document["feedback"] = told
     return _json(document)
 
@@ -94,12 +94,12 @@ async def versions(request: web.Request) -> web.Response:
     )
 
 
-async def feedback_of(services: Services, model: str, version: int) -> dict[str, Any] | None:
-    """What truths say of a version; None without any, or while Redis is away."""
+async def feedback_of(services: Services, model: str, one: ServedVersion) -> dict[str, Any] | None:
+    """What truths say of a version as it is served now; None without any, or while Redis is away."""
     if services.remembered is None:
         return None
     try:
-        return feedback.summary(await services.remembered.sums(model, version))
+        return feedback.summary(await services.remembered.sums(model, one.version, one.edition))
     except Unavailable:
         return None
 

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 from msgspec import Meta
 
-from contract.catalog import ServedModel
+from contract.catalog import ServedModel, ServedVersion
 from contract.version_record import VersionRecord
 from gateway import routing as routes
 from gateway.errors import InvalidInput, Unavailable
@@ -102,19 +102,17 @@ async def _policy(request: web.Request, window_s: int = DEFAULT_WINDOW_S) -> web
     with contextlib.suppress(Unavailable):  # who gets the traffic is known without Redis, too
         records = await services.records.read(model.name, window_s)
         document["window_s"] = window_s
-        document["versions"] = [
-            await _version(services, model, one.version, records) for one in model.versions
-        ]
+        document["versions"] = [await _version(services, model, one, records) for one in model.versions]
     return answer(document, {"ETag": f'"{model.routing_etag}"'})
 
 
 async def _version(
-    services: Services, model: ServedModel, number: int, records: Mapping[int, VersionRecord]
+    services: Services, model: ServedModel, one: ServedVersion, records: Mapping[int, VersionRecord]
 ) -> dict[str, Any]:
-    told = await feedback_of(services, model.name, number)
+    told = await feedback_of(services, model.name, one)
     return {
-        "version": str(number),
-        **record_document(records.get(number, VersionRecord())),
+        "version": str(one.version),
+        **record_document(records.get(one.version, VersionRecord())),
         **({"feedback": told} if told else {}),
     }
 

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import time
+import uuid
 from collections.abc import Iterator
 
 _DRAWN = 19 * 64
@@ -38,6 +39,15 @@ def uuid7() -> str:
     random = _RANDOM.take()
     variant = "89ab"[int(random[3], 16) & 3]
     return f"{moment[:8]}-{moment[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:]}"
+
+
+def made_at(identifier: str) -> float:
+    """Unix seconds at which a UUIDv7 was made; 0 for anything else."""
+    try:
+        value = uuid.UUID(identifier)
+    except ValueError:
+        return 0.0
+    return (value.int >> 80) / 1e3 if value.version == 7 else 0.0
 
 
 def request_id(given: str | None) -> str:

@@ -151,13 +151,11 @@ async def test_a_truth_is_held_against_its_prediction(gateway: Gateway) -> None:
 async def test_truths_are_summed_by_version(
     gateway: Gateway, start_gateway: StartGateway, config: Config
 ) -> None:
-    """Also those told to another gateway; shown with the version and as metrics."""
+    """Also those told to another gateway, at once; shown with the version and as metrics."""
     other = await start_gateway(config)
-    assert gateway.services.remembered is not None
-    writer = gateway.services.remembered.writer
+    await other.ready()
     for asked, east_m in ((gateway, 100.0), (other, 200.0), (gateway, 300.0)):
         made = await echo(gateway)
-        await until(lambda: not writer.pending)
         assert (await tell(asked, made["id"], east_m))[0] == 200
     shown = (await get(gateway, f"/models/{ECHO}/versions/1"))["feedback"]
     assert shown["count"] == 3
@@ -178,6 +176,26 @@ async def test_truths_are_summed_by_version(
     assert samples["fixgate_feedback_coverage", "0.9", None] == pytest.approx(2 / 3)
     assert samples["fixgate_feedback_nees", None, None] == pytest.approx(14 / 3)
     assert "feedback" not in await get(gateway, f"/models/{MEL}/versions/1")
+
+
+async def test_truths_about_another_sigma_scale_are_not_mixed_in(
+    gateway: Gateway, config: Config, models: dict[str, stand.Model]
+) -> None:
+    before = await echo(gateway)
+    assert (await tell(gateway, before["id"], 100.0))[0] == 200
+    late = await echo(gateway)
+    served = models[ECHO].served(sigma_scale=2.0)
+    others = stand.served_model(models[MEL].served(), name=MEL)
+    catalog = stand.catalogue(others, stand.served_model(served, name=ECHO), revision=2)
+    stand.announce(config.redis_url, catalog, revision=2)
+    await until(lambda: gateway.services.feed.revision == 2)
+    assert "feedback" not in await get(gateway, f"/models/{ECHO}/versions/1")
+    assert (await tell(gateway, late["id"], 100.0))[0] == 200
+    assert "feedback" not in await get(gateway, f"/models/{ECHO}/versions/1")
+    after = await echo(gateway)
+    assert (await tell(gateway, after["id"], 100.0))[0] == 200
+    shown = (await get(gateway, f"/models/{ECHO}/versions/1"))["feedback"]
+    assert (shown["count"], shown["mean_nees"]) == (1, pytest.approx(0.25))
 
 
 async def test_a_second_truth_is_a_conflict_and_counts_for_nothing(gateway: Gateway) -> None:

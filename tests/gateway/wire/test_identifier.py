@@ -3,7 +3,9 @@
 import time
 import uuid
 
-from gateway.wire.identifier import request_id, uuid7
+import pytest
+
+from gateway.wire.identifier import made_at, request_id, uuid7
 
 
 def test_a_uuid7_holds_its_millisecond() -> None:
@@ -22,3 +24,9 @@ def test_a_request_keeps_its_id_if_that_is_harmless() -> None:
     assert request_id("abc-123") == "abc-123"
     assert uuid.UUID(request_id(None)).version == 7
     assert uuid.UUID(request_id("a\nb")).version == 7
+
+
+def test_a_uuid7_tells_when_it_was_made_and_nothing_else_does() -> None:
+    assert made_at(uuid7()) == pytest.approx(time.time(), abs=60)
+    assert made_at(str(uuid.uuid4())) == 0
+    assert made_at("no identifier") == 0
