@@ -27,6 +27,8 @@ HEAD = """# Results
 Written by `make bench` ([how it measures](README.md)). Every comparison alternates its sides within one run;
 figures are medians over the rounds, with the range in brackets, and a bar is compared with the median. No row
 has a failed request: a section with one ends in an error instead. Figures of one machine are good for ratios.
+A load average well above 0 before a section means that others were using the machine: then even ratios are
+only a hint, since what is spread over more processes gets more of a crowded machine.
 
 """
 

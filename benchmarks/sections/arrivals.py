@@ -33,7 +33,7 @@ def arrivals(setting: Setting) -> Result:
 
     def side(name: str, form: Form, running: Callable[[], AbstractContextManager[str]]) -> Side[float]:
         def measure() -> float:
-            start = found[name][-1] * 0.95 if found.get(name) else START
+            start = found.get(name, [0.0])[-1] * 0.95 or START
             with running() as url:
                 trials, rate = asyncio.run(_search(url, form, start, goal, setting))
             found.setdefault(name, []).append(rate)
@@ -62,7 +62,7 @@ def arrivals(setting: Setting) -> Result:
             for name, rates in taken.items()
         ],
         load_before=load,
-        figures={"6": ratios(taken[OURS], best)} if best else {},
+        figures={"6": ratios(taken[OURS], best)} if best and min(best) > 0 else {},
         plots=[
             Plot(
                 "curves",
@@ -122,4 +122,4 @@ def _curve(trials: list[Trial]) -> list[list[float]]:
 
 
 def _lag(tried: dict[str, list[Trial]]) -> float:
-    return max(one.lag_ms for trials in tried.values() for one in trials if one.borne)
+    return max((one.lag_ms for trials in tried.values() for one in trials if one.borne), default=0.0)
