@@ -15,6 +15,7 @@ from benchmarks.sections.one_connection import one_connection
 from benchmarks.sections.overload import overload
 from benchmarks.sections.throughput import large, small, tiny
 from benchmarks.sections.zipf import zipf
+from benchmarks.service import leave_nothing_behind
 from benchmarks.setting import Setting
 from benchmarks.workloads.models import IQ, LARGE, SMALL, TINY
 
@@ -39,6 +40,7 @@ NOT_BY_DEFAULT = {"large"}
 def main() -> None:
     """Run the sections that were asked for, one after the other; each is kept as soon as it is done."""
     given = arguments()
+    leave_nothing_behind()
     if given.page_only:
         page.write()
         return

@@ -7,6 +7,7 @@ stopped: the data plane needs neither, and they would take their share of the tw
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,12 @@ def service(workloads: Sequence[Workload]) -> Iterator[Service]:
                 parts = Parts(redis_url, mlflow_uri, triton, home)
                 _publish(parts, workloads)
             yield Service(parts)
+
+
+def leave_nothing_behind() -> None:
+    """Have SIGINT and SIGTERM end the program in order, with all that it started."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
 
 
 def _publish(parts: Parts, workloads: Sequence[Workload]) -> None:

@@ -23,7 +23,7 @@ from benchmarks.loadtest.report import Chapter, Report
 from benchmarks.loadtest.run import Target, profile
 from benchmarks.loadtest.traffic import MIX
 from benchmarks.record import RESULTS
-from benchmarks.service import service
+from benchmarks.service import leave_nothing_behind, service
 from benchmarks.workloads.models import TINY, Workload
 from demo import shipped
 
@@ -44,6 +44,7 @@ HOW = (
 def main() -> int:
     """Run the profiles, write the reports; 1 when one of them is not passed."""
     given = arguments()
+    leave_nothing_behind()
     with target(given) as (where, running):
         ordinary = profile(where, given.users, given.warm, given.seconds)
         told = verdict.summary(ordinary.requests, ordinary.seconds)
