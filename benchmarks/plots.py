@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 
 STYLE = {
     "svg.hashsalt": "fixgate",
+    "svg.fonttype": "none",  # text that can be read, searched and spoken
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
