@@ -105,12 +105,14 @@ class Endpoint:
         """Whether calls to a version may go here.
 
         If not because it failed: after a while this makes a call with one row of zeros, in the background,
-        whose answer lets them again. No request of a client's is risked for that.
+        whose answer lets them again. No request of a client's is risked for that. Calls that still linger
+        keep it from that only when they are many: some may never be answered, as when a backend's child dies.
         """
         key = (model, version)
+        crowded = self._lingering[key] >= LINGERING
         if self._breakers.closed(*key):
-            return self._lingering[key] < LINGERING
-        if not self._lingering[key] and self._breakers.probe_due(*key):
+            return not crowded
+        if not crowded and self._breakers.probe_due(*key):
             lane = self._failing[key]
             self._let_linger(lane, self._start(self._with_rows(lane, [no_row(lane)])))
         return False

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.faults.load import load
+from tests.faults.load import CLIENTS, load
 from tests.faults.world import World, open_files
+from tests.gateway.waiting import until
 
 pytestmark = pytest.mark.stack
 
@@ -44,6 +45,7 @@ async def test_out_of_file_descriptors_it_answers_whom_it_has_and_then_everybody
                 for _ in range(CROWD):
                     stack.enter_context(socket.create_connection(address(faulty), timeout=10))
                 await clients.answered(200, 300)
+            await until(lambda: open_files(pid) < few - CLIENTS)
             async with load(faulty.url) as newcomers:
                 await newcomers.recovered(within_s=10)
         finally:
