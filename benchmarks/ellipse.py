@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from gateway.domain import Covariance, Fix
-from gateway.ellipse import (
+from gateway.prediction import derive
+from gateway.uncertainty.ellipse import (
     cep50,
     confidence,
     each,
@@ -22,8 +23,7 @@ from gateway.ellipse import (
     standard_ellipse,
     standard_ellipses,
 )
-from gateway.footprint import footprint, footprints
-from gateway.prediction import derive
+from gateway.uncertainty.footprint import footprint, footprints
 
 BATCH = 100
 

@@ -35,8 +35,8 @@ from benchmarks.workloads.models import SMALL
 from contract.model import parse
 from gateway.coalesce import Coalescer
 from gateway.domain import Float, Lane
-from gateway.triton import Triton
-from gateway.triton_endpoint import SharedMemory
+from gateway.triton.endpoint import SharedMemory
+from gateway.triton.endpoints import Triton
 from tests import launch
 from tests.gateway.stand import version_ready
 from tests.gateway.waiting import until

@@ -33,8 +33,8 @@ from aiohttp import web
 from contract import catalog as catalogs
 from contract import keys, model
 from contract.catalog import Catalog, ServedModel, ServedVersion, TensorSpec
-from gateway.cache import KeyMaker, dump_fix
-from gateway.cache_redis import redis_key
+from gateway.cache.fixes import KeyMaker, dump_fix
+from gateway.cache.shared import redis_key
 from gateway.domain import Covariance, Fix
 from stack.part import LOOPBACK, Part, http_ok
 from tests import launch

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from demo.contracts import FRONTEND
 from demo.scene import Scene, simulate
-from gateway.frontend import mel_frontend
+from gateway.recordings.frontend import mel_frontend
 
 Float64 = NDArray[np.float64]
 Features = NDArray[np.float32]

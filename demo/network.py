@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from demo.scene import CENTRE
-from gateway.covariance import WGS84_A_M, WGS84_E2, metres_per_degree
+from gateway.uncertainty.covariance import WGS84_A_M, WGS84_E2, metres_per_degree
 
 _REACH_M = 75_000.0
 _TYPICAL_SIGMA_M = 15_000.0

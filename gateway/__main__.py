@@ -11,10 +11,10 @@ from contract.environment import unknown
 from contract.logs import configure
 from gateway.access.policy import make_access
 from gateway.config import Config, ConfigError, from_env
-from gateway.listeners import listen
-from gateway.serving import serve
-from gateway.tls import server_context
-from gateway.workers import Workers
+from gateway.serving.listeners import listen
+from gateway.serving.process import serve
+from gateway.serving.tls import server_context
+from gateway.serving.workers import Workers
 
 log = logging.getLogger("gateway")
 

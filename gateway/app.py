@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
+from gateway.access.cors import setup_cors
 from gateway.access.guard import guarded
 from gateway.access.key_file import Scope
 from gateway.access.policy import make_access
 from gateway.config import Config
-from gateway.cors import setup_cors
 from gateway.handlers import (
     console,
     deployments,
@@ -23,12 +23,12 @@ from gateway.handlers import (
     routing,
 )
 from gateway.keys import ACCESS, SERVICES, SIBLINGS
-from gateway.listeners import BACKLOG, Listen
-from gateway.report import report
-from gateway.server import Runner
 from gateway.services import running
-from gateway.siblings import Siblings
-from gateway.tls import server_context
+from gateway.serving.listeners import BACKLOG, Listen
+from gateway.serving.server import Runner
+from gateway.serving.siblings import Siblings
+from gateway.serving.tls import server_context
+from gateway.telemetry.report import report
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

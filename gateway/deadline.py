@@ -7,7 +7,7 @@ from types import coroutine
 from typing import Any, TypeVar
 
 from gateway.errors import DeadlineExceeded
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.stopwatch import Stopwatch
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ from aiohttp import web
 
 from gateway.access.policy import Access
 from gateway.services import Services
-from gateway.siblings import Siblings
-from gateway.stopwatch import Stopwatch
+from gateway.serving.siblings import Siblings
+from gateway.telemetry.stopwatch import Stopwatch
 
 ACCESS = web.AppKey("access", Access)
 SERVICES = web.AppKey("services", Services)

@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
-from gateway import traceparent
 from gateway.admission import Admission
-from gateway.cache import FixCache
+from gateway.cache.fixes import FixCache
 from gateway.coalesce import Coalescer
-from gateway.covariance import fixes
 from gateway.domain import Fix, Float, Lane, RawOutputs
 from gateway.errors import FixgateError, Overloaded
 from gateway.flights import Flights
 from gateway.pipeline import Canonical, Pipeline
 from gateway.prediction import CacheOutcome
 from gateway.priority import Priority
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry import traceparent
+from gateway.telemetry.stopwatch import Stopwatch
 from gateway.threads import Threads
+from gateway.uncertainty.covariance import fixes
 
 T = TypeVar("T")
 Found = tuple[Fix, CacheOutcome] | FixgateError

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from gateway.errors import FixgateError, TooManyRequests, Unauthorized, Unavailable
 from gateway.keys import REQUEST_ID, SERVICES, WATCH
-from gateway.metrics import Metrics
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.stopwatch import Stopwatch
 from gateway.wire import problem
 from gateway.wire.identifier import request_id
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from contract.catalog import ServedVersion
 from contract.model import ContractError, MelInput
-from gateway.cache import KeyMaker
-from gateway.conform import conform
+from gateway.cache.fixes import KeyMaker
 from gateway.domain import Float, Lane, PredictRequest
 from gateway.errors import BadAnswer
-from gateway.frontend import mel_frontend
+from gateway.recordings.conform import conform
+from gateway.recordings.frontend import mel_frontend
 
 Canonical = NDArray[Any]
 """As `conform` gives it: complex64 (receivers, samples) for the front-end, or the float32 tensor itself."""

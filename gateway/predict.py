@@ -10,7 +10,6 @@ from functools import partial
 from typing import Protocol
 
 from contract.catalog import Catalog, ServedModel, ServedVersion
-from gateway import routing
 from gateway.deadline import within
 from gateway.domain import BatchRequest, Fix, PredictRequest, Recording
 from gateway.errors import FixgateError, Unavailable
@@ -18,8 +17,9 @@ from gateway.locate import Found, Locator, Urgency
 from gateway.pipeline import Canonical, Pipeline
 from gateway.prediction import CacheOutcome, Prediction, derive
 from gateway.priority import Priority
-from gateway.routing import Choice, Pin, Route
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.stopwatch import Stopwatch
+from gateway.versions import routing
+from gateway.versions.routing import Choice, Pin, Route
 from gateway.wire.identifier import uuid7
 
 Mirror = Callable[[Route, ServedVersion, PredictRequest, Fix, bool], None]

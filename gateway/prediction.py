@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from gateway.domain import Fix, Options
-from gateway.ellipse import Ellipse, cep50, confidence, r95, scale_at, standard_ellipse
+from gateway.uncertainty.ellipse import Ellipse, cep50, confidence, r95, scale_at, standard_ellipse
 
 CacheOutcome = Literal["hit", "miss", "coalesced", "bypass"]
 """From the cache; computed; computed for an identical request at the same time; asked not to look."""

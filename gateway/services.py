@@ -12,43 +12,43 @@ from typing import Any
 
 from contract.catalog import Catalog
 from gateway.admission import Admission, ByteBudget
-from gateway.cache import FixCache
-from gateway.cache_generation import CacheGeneration
-from gateway.cache_memory import MemoryCache
-from gateway.cache_redis import RedisCache
-from gateway.catalog_feed import CatalogFeed
+from gateway.cache.fixes import FixCache
+from gateway.cache.generation import CacheGeneration
+from gateway.cache.memory import MemoryCache
+from gateway.cache.shared import RedisCache
 from gateway.commands import Commands
 from gateway.config import Config
-from gateway.counters import Counters
 from gateway.deployments import Deployments
 from gateway.domain import Fix, Recording
 from gateway.errors import FixgateError
-from gateway.fallback_log import FallbackLog
-from gateway.feedback_metrics import FeedbackMetrics
-from gateway.history import History
-from gateway.history_share import HistoryShare
-from gateway.live import WATCHERS, Live
+from gateway.kept.live import WATCHERS, Live
+from gateway.kept.recent import Recent
+from gateway.kept.remembered import Remembered
 from gateway.locate import Found, Locator
-from gateway.metrics import Metrics
 from gateway.pipeline import Canonical, Pipeline
 from gateway.predict import Predictor
 from gateway.prediction import Prediction
 from gateway.priority import Priority
-from gateway.readiness import Readiness
-from gateway.recent import Recent
 from gateway.redis_client import connect
-from gateway.redis_memory import RedisMemory
-from gateway.remembered import Remembered
-from gateway.request_log import RequestLog
-from gateway.service_metrics import follow_switches, read_services
-from gateway.shadow import Shadow
-from gateway.shadow_metrics import ShadowMetrics
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.counters import Counters
+from gateway.telemetry.feedback_metrics import FeedbackMetrics
+from gateway.telemetry.history import History
+from gateway.telemetry.history_share import HistoryShare
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.redis_memory import RedisMemory
+from gateway.telemetry.request_log import RequestLog
+from gateway.telemetry.service_metrics import follow_switches, read_services
+from gateway.telemetry.stopwatch import Stopwatch
+from gateway.telemetry.tracing import Tracing, running_tracing
 from gateway.threads import Threads
-from gateway.tracing import Tracing, running_tracing
-from gateway.triton import Triton
-from gateway.triton_calls import CountedCalls
-from gateway.version_records import VersionRecords
+from gateway.triton.counted import CountedCalls
+from gateway.triton.endpoints import Triton
+from gateway.versions.catalog_feed import CatalogFeed
+from gateway.versions.fallback_log import FallbackLog
+from gateway.versions.readiness import Readiness
+from gateway.versions.records import VersionRecords
+from gateway.versions.shadow import Shadow
+from gateway.versions.shadow_metrics import ShadowMetrics
 from gateway.wire.limits import Limits
 
 log = logging.getLogger(__name__)

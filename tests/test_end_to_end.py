@@ -16,7 +16,7 @@ import redis
 
 from contract import keys, model
 from demo import shipped
-from gateway.frontend import MelFrontend
+from gateway.recordings.frontend import MelFrontend
 from tests.launch import Triton
 from tests.planes import REPOSITORY, Parts, gateway_plane, sync_plane
 

@@ -13,7 +13,7 @@ from benchmarks.setting import UNSHED, Failed, Setting
 from benchmarks.workloads.models import TINY
 from benchmarks.wrk import Measured
 from benchmarks.zipf import best_hit_rate, sequence
-from gateway.cache_memory import ENTRY_BYTES
+from gateway.cache.memory import ENTRY_BYTES
 
 RECORDINGS, S, KEPT = 10_000, 1.1, 2_500
 REDIS_ENTRY_BYTES, REDIS_OTHER_BYTES = 200, 256_000

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from cli.evaluation.judge import Evaluation
-from gateway.calibration import Summary
+from gateway.uncertainty.calibration import Summary
 
 
 def document(evaluation: Evaluation) -> dict[str, Any]:

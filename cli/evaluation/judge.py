@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cli.client import GatewayClient, Refusal
 from cli.evaluation.labelled_set import LabelledSet
-from gateway.calibration import Outcomes, Summary, fit_scale, outcomes, summarise, worst_miss
 from gateway.domain import Covariance, Fix
+from gateway.uncertainty.calibration import Outcomes, Summary, fit_scale, outcomes, summarise, worst_miss
 
 FATAL = (401, 403, 404)
 """Refusals that no other recording can escape."""

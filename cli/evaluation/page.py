@@ -5,7 +5,7 @@ from html import escape
 
 from cli.evaluation.judge import Evaluation
 from cli.formats.units import metres
-from gateway.calibration import Summary
+from gateway.uncertainty.calibration import Summary
 
 STYLE = """
 :root { color-scheme: light dark; }

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from cli.evaluation.judge import Evaluation
-from gateway.calibration import TOLERANCE, coverage
+from gateway.uncertainty.calibration import TOLERANCE, coverage
 
 UNSAID = {"svg": ("Date", "Creator", "Format", "Type"), "png": ("Software",)}
 """What matplotlib would add: the same evaluation gives the same picture."""

@@ -6,7 +6,7 @@ from rich.text import Text
 from cli.console import table
 from cli.evaluation.judge import Evaluation
 from cli.formats.units import metres
-from gateway.calibration import Summary
+from gateway.uncertainty.calibration import Summary
 
 
 def show(evaluation: Evaluation, console: Console) -> None:

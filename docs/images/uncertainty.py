@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Circle, Polygon, Rectangle
 
-from gateway.calibration import LEVELS, TOLERANCE, coverage
 from gateway.domain import Covariance, Fix
-from gateway.ellipse import Ellipse, cep50, outline, r95, scale_at, standard_ellipse
-from gateway.footprint import footprint
+from gateway.uncertainty.calibration import LEVELS, TOLERANCE, coverage
+from gateway.uncertainty.ellipse import Ellipse, cep50, outline, r95, scale_at, standard_ellipse
+from gateway.uncertainty.footprint import footprint
 
 HERE = Path(__file__).parent
 BLUE, ORANGE, GREEN, RED, GREY = "#1f5fbf", "#d9822b", "#2a8a4a", "#c0392b", "#777777"

@@ -9,9 +9,9 @@ import orjson
 from aiohttp import web
 
 from gateway.errors import NotFound
+from gateway.handlers.static_files import PAGE, names, static_file
 from gateway.keys import ACCESS, SERVICES
-from gateway.samples import Samples, find_samples
-from gateway.static_files import PAGE, names, static_file
+from gateway.recordings.samples import Samples, find_samples
 from gateway.wire.live_document import history_document
 from gateway.wire.options import parameters
 

@@ -10,12 +10,12 @@ import orjson
 from aiohttp import web
 from msgspec import Meta
 
-from gateway import routing
 from gateway.errors import Conflict, NotFound, Unavailable
 from gateway.handlers import arguments
 from gateway.handlers import request as read
 from gateway.keys import SERVICES
 from gateway.services import Services
+from gateway.versions import routing
 from gateway.wire.memory_document import deployment_document
 from gateway.wire.problem import timestamp
 

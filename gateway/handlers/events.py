@@ -8,8 +8,8 @@ import orjson
 from aiohttp import web
 
 from gateway.errors import InvalidInput, NotFound
+from gateway.kept.live import LENGTH, News, Position, parse_position
 from gateway.keys import REQUEST_ID, SERVICES
-from gateway.live import LENGTH, News, Position, parse_position
 from gateway.wire.live_document import live_documents
 from gateway.wire.options import parameters
 

@@ -9,8 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.errors import Unavailable
 from gateway.keys import SERVICES, SIBLINGS
-from gateway.report import exposition
 from gateway.services import Services
+from gateway.telemetry.report import exposition
 
 
 async def root(_: web.Request) -> web.Response:

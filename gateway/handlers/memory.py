@@ -7,10 +7,10 @@ import orjson
 from aiohttp import web
 from msgspec import Meta
 
-from gateway import feedback
 from gateway.errors import NotFound
-from gateway.feedback import Kept
 from gateway.handlers import arguments
+from gateway.kept import feedback
+from gateway.kept.feedback import Kept
 from gateway.keys import SERVICES
 from gateway.services import Services
 from gateway.wire.memory_document import feedback_document, localization_document

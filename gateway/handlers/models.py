@@ -7,13 +7,14 @@ import orjson
 from aiohttp import web
 
 from contract.catalog import Catalog, ServedModel, ServedVersion
-from gateway import feedback, routing
-from gateway.counters import ModelCount
 from gateway.errors import Unavailable
 from gateway.handlers import request as read
+from gateway.kept import feedback
 from gateway.keys import SERVICES, SIBLINGS
-from gateway.report import count_of
 from gateway.services import Services
+from gateway.telemetry.counters import ModelCount
+from gateway.telemetry.report import count_of
+from gateway.versions import routing
 from gateway.wire.model_document import (
     Health,
     info_document,

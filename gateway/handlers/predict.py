@@ -15,9 +15,9 @@ from gateway.handlers import request as read
 from gateway.keys import REQUEST_ID, SERVICES, WATCH
 from gateway.prediction import Prediction
 from gateway.priority import Priority
-from gateway.routing import Pin
 from gateway.services import Services
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.stopwatch import Stopwatch
+from gateway.versions.routing import Pin
 from gateway.wire import geojson
 from gateway.wire.content_encoding import decode
 from gateway.wire.identifier import uuid7

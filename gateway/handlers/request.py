@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.admission import ByteShare
 from gateway.errors import BodyTimeout, InvalidInput, TooLarge
-from gateway.routing import Pin
+from gateway.versions.routing import Pin
 
 PIN_HEADER = "X-Model-Version"
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"

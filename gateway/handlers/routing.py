@@ -12,13 +12,13 @@ from msgspec import Meta
 
 from contract.catalog import ServedModel, ServedVersion
 from contract.version_record import VersionRecord
-from gateway import routing as routes
 from gateway.errors import InvalidInput, Unavailable
 from gateway.handlers import arguments
 from gateway.handlers.command import carried_out
 from gateway.handlers.models import feedback_of
 from gateway.keys import SERVICES
 from gateway.services import Services
+from gateway.versions import routing as routes
 from gateway.wire.record_document import record_document
 from gateway.wire.routing_document import champion_document, routing_document
 

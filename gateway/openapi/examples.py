@@ -4,10 +4,10 @@ from typing import Any
 
 from contract.catalog import ServedModel, ServedVersion, TensorSpec
 from contract.model import parse
-from gateway.counters import ModelCount
 from gateway.domain import Covariance, Fix, Options
 from gateway.errors import InvalidInput
 from gateway.prediction import Prediction, derive
+from gateway.telemetry.counters import ModelCount
 from gateway.wire import geojson
 from gateway.wire.model_document import (
     info_document,

@@ -3,7 +3,6 @@
 from typing import Any, get_args
 
 from contract.deployment import Event
-from gateway.calibration import LEVELS
 from gateway.openapi.schema import (
     Schema,
     array,
@@ -17,6 +16,7 @@ from gateway.openapi.schema import (
     share,
     string,
 )
+from gateway.uncertainty.calibration import LEVELS
 
 _NUMBER = {"pattern": "^[0-9]+$"}
 _ID = string("The prediction's id.", format="uuid")

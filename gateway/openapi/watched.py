@@ -1,7 +1,7 @@
 """The console and what it watches: fixes as they are made, and the last fifteen minutes."""
 
 from gateway.access.key_file import Scope
-from gateway.live import LENGTH
+from gateway.kept.live import LENGTH
 from gateway.openapi import parameters
 from gateway.openapi.operation import Operation, answer
 from gateway.openapi.schema import (

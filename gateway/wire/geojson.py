@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.ellipse import many
-from gateway.footprint import DECIMALS, Footprint, NoFootprint, footprints
 from gateway.prediction import Prediction
+from gateway.uncertainty.ellipse import many
+from gateway.uncertainty.footprint import DECIMALS, Footprint, NoFootprint, footprints
 from gateway.wire.response import prediction_document
 
 MEDIA_TYPE = "application/geo+json"

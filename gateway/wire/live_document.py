@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from gateway import history
-from gateway.ellipse import Ellipse, each, scale_at, standard_ellipses
-from gateway.footprint import Footprint, NoFootprint, footprints
-from gateway.history import STEP_S, STEPS, Step
-from gateway.live_fix import LiveFix
+from gateway.kept.live_fix import LiveFix
+from gateway.telemetry import history
+from gateway.telemetry.history import STEP_S, STEPS, Step
+from gateway.uncertainty.ellipse import Ellipse, each, scale_at, standard_ellipses
+from gateway.uncertainty.footprint import Footprint, NoFootprint, footprints
 from gateway.wire.problem import timestamp
 
 OBJECTIVE_MS = 500.0

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from contract.deployment import Deployment
-from gateway.feedback import Kept, Outcome
-from gateway.localization import Localization
+from gateway.kept.feedback import Kept, Outcome
+from gateway.kept.localization import Localization
 from gateway.wire.problem import timestamp
 
 

@@ -7,8 +7,8 @@ import msgspec
 
 from contract import model as contracts
 from contract.catalog import ServedModel, ServedVersion
-from gateway.counters import ModelCount
-from gateway.routing import shares
+from gateway.telemetry.counters import ModelCount
+from gateway.versions.routing import shares
 from gateway.wire.problem import timestamp
 
 Health = Literal["healthy", "degraded", "unhealthy"]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from contract.catalog import RoutePolicy, ServedModel
 from contract.command import Reply
-from gateway.routing import shares
+from gateway.versions.routing import shares
 from gateway.wire.problem import timestamp
 
 Source = Literal["champion", "tag", "temporary", "rollout"]

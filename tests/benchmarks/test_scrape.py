@@ -1,7 +1,7 @@
 """The gateway's own counters."""
 
 from benchmarks import scrape
-from gateway.metrics import Metrics
+from gateway.telemetry.metrics import Metrics
 
 TEXT = """# TYPE fixgate_predictions_total counter
 fixgate_predictions_total{cache="hit",model="a",version="1"} 80.0

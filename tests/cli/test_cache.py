@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from contract import keys
-from gateway.cache_redis import redis_key
+from gateway.cache.shared import redis_key
 from tests.launch import free_ports
 
 

@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 
 from gateway.domain import Covariance, Fix
-from gateway.ellipse import cep50, confidence, r95, standard_ellipse
-from gateway.live import FIELD, LENGTH, STREAM
-from gateway.live_fix import LiveFix
+from gateway.kept.live import FIELD, LENGTH, STREAM
+from gateway.kept.live_fix import LiveFix
+from gateway.uncertainty.ellipse import cep50, confidence, r95, standard_ellipse
 from gateway.wire.identifier import uuid7
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from demo.contracts import INPUT, POSITIONS, UNCERTAINTIES
 from demo.dataset import Features, features
 from demo.inference import predict, predict_each
 from demo.shipped import TRUTH, VERSIONS, ShippedVersion, sample_paths
-from gateway.covariance import fixes
 from gateway.domain import Fix
-from gateway.ellipse import mahalanobis, scale_at, standard_ellipse
-from gateway.geodesy import offset
+from gateway.uncertainty.covariance import fixes
+from gateway.uncertainty.ellipse import mahalanobis, scale_at, standard_ellipse
+from gateway.uncertainty.geodesy import offset
 
 each_version = pytest.mark.parametrize("version", VERSIONS, ids=lambda one: f"version {one.number}")
 

@@ -17,8 +17,8 @@ from demo.scores import (
     squared_mahalanobis,
 )
 from gateway.domain import Covariance
-from gateway.ellipse import mahalanobis, scale_at, standard_ellipse
-from gateway.geodesy import destinations, offset
+from gateway.uncertainty.ellipse import mahalanobis, scale_at, standard_ellipse
+from gateway.uncertainty.geodesy import destinations, offset
 
 
 def gaussian(count: int, claimed: float = 1.0, seed: int = 0) -> tuple[Fixes, Float64]:

@@ -9,7 +9,7 @@ import pytest
 
 from contract.model import MelInput
 from demo import shipped
-from gateway.frontend import MelFrontend
+from gateway.recordings.frontend import MelFrontend
 from tests.docs.examples import Example, examples, run
 from tests.gateway import stand
 from tests.launch import Triton

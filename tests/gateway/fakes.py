@@ -9,15 +9,15 @@ import numpy as np
 
 from contract.catalog import ServedModel
 from gateway.admission import Admission
-from gateway.cache import FixCache
-from gateway.cache_memory import MemoryCache
+from gateway.cache.fixes import FixCache
+from gateway.cache.memory import MemoryCache
 from gateway.domain import Float, Lane, Options, PredictRequest, RawOutputs, Recording
 from gateway.errors import Unavailable
 from gateway.locate import Locator
 from gateway.pipeline import Pipeline
 from gateway.threads import Threads
 from tests.gateway import stand
-from tests.gateway.test_cache import Shared
+from tests.gateway.cache.test_fixes import Shared
 
 ECHO = stand.echo_model("echo")
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.deadline import within
 from gateway.errors import DeadlineExceeded
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.stopwatch import Stopwatch
 from tests.gateway.waiting import settle
 
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import BadAnswer, InvalidInput, Unavailable
 from gateway.locate import Found, Locator
 from gateway.pipeline import Canonical, Pipeline
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.stopwatch import Stopwatch
 from tests.gateway import stand as models
 from tests.gateway.fakes import Stand, pipeline, row
 from tests.gateway.waiting import settle

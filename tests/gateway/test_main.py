@@ -13,7 +13,7 @@ from aiohttp import ClientConnectionError, ClientSession
 
 from gateway.config import Config
 from tests.gateway.conftest import ECHO
-from tests.gateway.holding_triton import HoldingTriton, holding_triton
+from tests.gateway.triton.holding_triton import HoldingTriton, holding_triton
 from tests.gateway.waiting import until
 from tests.launch import free_ports
 

@@ -13,10 +13,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from gateway import errors
 from gateway.keys import REQUEST_ID, SERVICES
-from gateway.metrics import Metrics
-from gateway.request_log import RequestLog
-from gateway.server import Runner
 from gateway.services import Services
+from gateway.serving.server import Runner
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.request_log import RequestLog
 
 RAISED: dict[str, Exception] = {
     "input": errors.InvalidInput("must be a number", field="x"),

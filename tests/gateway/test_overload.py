@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 
 from gateway.admission import Admission
-from gateway.cache import FixCache
-from gateway.cache_memory import MemoryCache
+from gateway.cache.fixes import FixCache
+from gateway.cache.memory import MemoryCache
 from gateway.deadline import within
 from gateway.domain import Float, Lane, RawOutputs
 from gateway.errors import DeadlineExceeded, Overloaded
 from gateway.locate import Locator
 from gateway.pipeline import Pipeline
 from gateway.priority import Priority
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.stopwatch import Stopwatch
 from gateway.threads import Threads
+from tests.gateway.cache.test_fixes import Shared
 from tests.gateway.fakes import pipeline, row
-from tests.gateway.test_cache import Shared
 from tests.gateway.virtual_time import run
 
 LIMIT = 32

@@ -15,8 +15,8 @@ from gateway.domain import BatchRequest, PredictRequest
 from gateway.errors import BadAnswer, DeadlineExceeded, FixgateError, InvalidInput, NotFound, Unavailable
 from gateway.predict import Predictor
 from gateway.prediction import Prediction
-from gateway.routing import Pin
-from gateway.stopwatch import Stopwatch
+from gateway.telemetry.stopwatch import Stopwatch
+from gateway.versions.routing import Pin
 from tests.gateway import stand
 from tests.gateway.fakes import ECHO, Stand, asked, row, served
 from tests.gateway.waiting import settle

@@ -15,7 +15,7 @@ SESSION, INPUT = session.load()
 
 if os.environ.get("FRONTEND"):
     from contract.model import Frontend
-    from gateway.frontend import MelFrontend
+    from gateway.recordings.frontend import MelFrontend
 
     front_end = MelFrontend(Frontend())
 

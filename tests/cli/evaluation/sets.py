@@ -9,7 +9,7 @@ from cli.client import NPY
 from cli.evaluation.labelled_set import LabelledSet
 from cli.recording_file import Body
 from gateway.domain import Covariance, Fix
-from gateway.geodesy import destinations
+from gateway.uncertainty.geodesy import destinations
 
 
 def drawn(count: int, off_by: float = 1.0, seed: int = 5) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

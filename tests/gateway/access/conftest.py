@@ -13,7 +13,7 @@ from gateway.access.guard import guarded
 from gateway.access.key_file import Scope
 from gateway.app import make_app
 from gateway.config import Config
-from gateway.server import Runner
+from gateway.serving.server import Runner
 from tests.gateway.conftest import Clock, changed
 
 ADMINISTER, HOLD = "/administer", "/hold"

@@ -9,7 +9,7 @@ from gateway.config import Config
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, MEL, Gateway, StartGateway, announce, changed
 from tests.gateway.handlers.test_predict import NPY, RECORDING, numbers, pairs, post, truth
-from tests.gateway.holding_triton import holding_triton
+from tests.gateway.triton.holding_triton import holding_triton
 
 
 def rows(*latitudes: float) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from gateway.access import key_file
 from gateway.access.key_file import Scope
 from gateway.config import Config
 from gateway.handlers.console import content_security_policy
-from gateway.static_files import names
+from gateway.handlers.static_files import names
 from tests.gateway import stand
 from tests.gateway.conftest import Gateway, StartGateway, changed
 

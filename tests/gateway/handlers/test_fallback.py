@@ -12,7 +12,7 @@ from contract.catalog import RoutePolicy
 from gateway.config import Config
 from tests.gateway import stand
 from tests.gateway.conftest import Gateway, StartGateway, changed
-from tests.gateway.holding_triton import holding_triton
+from tests.gateway.triton.holding_triton import holding_triton
 from tests.gateway.waiting import until
 from tests.launch import Triton
 
@@ -68,7 +68,7 @@ async def test_a_version_that_stops_being_ready_loses_its_traffic_without_a_fail
 
         await until(comes)
 
-    with caplog.at_level(logging.INFO, logger="gateway.fallback_log"):
+    with caplog.at_level(logging.INFO, logger="gateway.versions.fallback_log"):
         stand.serve_only(triton, champion)
         await asked_until((200, "1", "2"))
         async with gateway.client.get("/ready") as response:
@@ -86,7 +86,9 @@ async def test_a_version_that_stops_being_ready_loses_its_traffic_without_a_fail
         stand.serve_only(triton, champion, candidate)
         await asked_until((200, "2", None))
     assert {status for status, *_ in answers} == {200}
-    lines = [record.getMessage() for record in caplog.records if record.name == "gateway.fallback_log"]
+    lines = [
+        record.getMessage() for record in caplog.records if record.name == "gateway.versions.fallback_log"
+    ]
     assert [line.split(" version 2 ")[1] for line in lines] == [
         "is not available: version 1 answers for it",
         "answers again",

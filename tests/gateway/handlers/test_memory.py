@@ -9,11 +9,11 @@ import redis
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway import recent, remembered
 from gateway.config import Config
 from gateway.domain import Covariance
-from gateway.ellipse import radius, scale_at, standard_ellipse
-from gateway.geodesy import destinations
+from gateway.kept import recent, remembered
+from gateway.uncertainty.ellipse import radius, scale_at, standard_ellipse
+from gateway.uncertainty.geodesy import destinations
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, MEL, Gateway, StartGateway, announce, changed
 from tests.gateway.waiting import until

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config import Config
 from tests.gateway.conftest import ECHO, Gateway, StartGateway, changed
-from tests.gateway.holding_triton import HoldingTriton, holding_triton
+from tests.gateway.triton.holding_triton import HoldingTriton, holding_triton
 from tests.gateway.waiting import until
 
 PATH = f"/models/{ECHO}/predict"

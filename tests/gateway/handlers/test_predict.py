@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from contract.model import MelInput
 from gateway.config import Config
-from gateway.frontend import MelFrontend
+from gateway.recordings.frontend import MelFrontend
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, IQ, MEL, Gateway, StartGateway, announce, changed
-from tests.gateway.holding_triton import holding_triton
+from tests.gateway.triton.holding_triton import holding_triton
 from tests.gateway.waiting import until
 from tests.launch import free_ports
 

@@ -10,15 +10,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from contract.catalog import RoutePolicy, ServedModel
 from contract.version_record import VersionRecord
-from gateway import shadow as mirror
-from gateway.comparison import compare
 from gateway.config import Config
-from gateway.covariance import fixes
 from gateway.domain import Fix
-from gateway.frontend import mel_frontend
+from gateway.recordings.frontend import mel_frontend
+from gateway.uncertainty.covariance import fixes
+from gateway.versions import shadow as mirror
+from gateway.versions.comparison import compare
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, MEL, Gateway, StartGateway, changed
-from tests.gateway.holding_triton import holding_triton
+from tests.gateway.triton.holding_triton import holding_triton
 from tests.gateway.waiting import until
 
 NPY = {"Content-Type": "application/x-npy"}

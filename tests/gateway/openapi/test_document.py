@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from gateway import app, server
+from gateway import app
 from gateway.config import Config
 from gateway.domain import Options
 from gateway.errors import InvalidInput
@@ -19,6 +19,7 @@ from gateway.openapi import bodies, fields, problems
 from gateway.openapi.document import SCHEMAS, document
 from gateway.openapi.parameters import BATCH_QUERY, PREDICT_QUERY
 from gateway.openapi.paths import OPERATIONS
+from gateway.serving import server
 from gateway.wire import json_fields, json_request, options, raw, request
 from gateway.wire.content_encoding import CODINGS
 from gateway.wire.limits import Limits

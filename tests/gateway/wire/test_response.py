@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain import Covariance, Fix, Options
-from gateway.ellipse import cep50, confidence, r95, standard_ellipse
 from gateway.prediction import Prediction, derive
+from gateway.uncertainty.ellipse import cep50, confidence, r95, standard_ellipse
 from gateway.wire.response import batch_document, failed_item, prediction_document, prediction_json
 
 RHO = 0.4716

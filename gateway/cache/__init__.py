@@ -1,0 +1,1 @@
+"""Fixes that were found before: in memory, and shared through Redis."""

@@ -1,0 +1,1 @@
+"""Predictions that are remembered: for feedback, for lists, for whoever watches."""

@@ -1,0 +1,1 @@
+"""From IQ to a model's input tensor."""

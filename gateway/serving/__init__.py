@@ -1,0 +1,1 @@
+"""The processes that serve: listeners, workers, the HTTP server."""

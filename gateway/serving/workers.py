@@ -1,0 +1,197 @@
+"""The parent of several workers: holds the listeners, keeps the workers running, adds up what they report.
+
+    SIGTERM, SIGINT   every worker drains; a second one ends all at once
+    SIGHUP            one worker asks sync to look at the registry now
+    SIGUSR2           every worker is replaced, one after the other; no request is dropped
+
+The listeners outlive the workers, so a connection that comes while one is replaced waits for another.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from gateway.serving.worker_link import Answer, Ask, FromWorker, Reload, Tell, Told, Up, receive, send
+from gateway.telemetry.report import Report, departed, merged
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
+STEADY_S = 10.0
+"""Who lived that long is replaced at once."""
+
+START_S = 120.0
+GATHER_S = 1.0
+
+
+class Worker:
+    """One process and the parent's end of its link."""
+
+    def __init__(
+        self, number: int, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter
+    ) -> None:
+        self.number, self.process, self.writer = number, process, writer
+        self.up = asyncio.Event()
+        self.started_at = time.monotonic()
+        self.last = Report()
+        self.asked: dict[int, asyncio.Event] = {}
+
+    def stop(self) -> None:
+        """Let it drain and end."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+
+
+class Workers:
+    """Keeps `count` workers running on these listening sockets."""
+
+    def __init__(self, count: int, sockets: Sequence[socket.socket]) -> None:
+        self._sockets = sockets
+        self._places: list[Worker | None] = [None] * count
+        self._workers: set[Worker] = set()
+        self._gone = Report()
+        self._numbers = itertools.count(1)
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._replacing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Run until told to stop and every worker has ended."""
+        self._on_signals()
+        keepers = [asyncio.create_task(self._keep(place)) for place in range(len(self._places))]
+        await self._stopping.wait()
+        log.info("draining")
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.wait(keepers)
+        while self._workers:
+            for worker in self._workers:
+                worker.stop()
+            await asyncio.gather(*(worker.process.wait() for worker in list(self._workers)))
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep(self, place: int) -> None:
+        """A worker in this place, and when it dies, another."""
+        pause = FIRST_PAUSE_S
+        self._places[place] = worker = await self._start()
+        while True:
+            status = await worker.process.wait()
+            heir = self._places[place]
+            if heir is None or heir is worker:
+                if time.monotonic() - worker.started_at >= STEADY_S:
+                    pause = FIRST_PAUSE_S
+                log.error("worker %d ended with %d; another starts in %g s", worker.number, status, pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+                if self._places[place] is worker:
+                    self._places[place] = await self._start()
+                heir = self._places[place]
+            worker = heir or worker
+
+    async def replace_all(self) -> None:
+        """Replace each worker by a new one that answers before the old one drains."""
+        async with self._replacing:
+            for place in range(len(self._places)):
+                heir = await self._start()
+                if not await _is_up(heir):
+                    log.error("worker %d does not start: the others stay as they are", heir.number)
+                    heir.stop()
+                    return
+                former, self._places[place] = self._places[place], heir
+                if former is not None:
+                    log.info("worker %d takes the place of worker %d", heir.number, former.number)
+                    former.stop()
+                    await former.process.wait()
+
+    async def _start(self) -> Worker:
+        ours, theirs = socket.socketpair()
+        descriptors = [theirs.fileno(), *(one.fileno() for one in self._sockets)]
+        number = next(self._numbers)
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "gateway.serving.worker", *map(str, descriptors)),
+                pass_fds=descriptors,
+            )
+        reader, writer = await asyncio.open_connection(sock=ours)
+        worker = Worker(number, process, writer)
+        self._workers.add(worker)
+        self._run(self._listen(worker, reader))
+        return worker
+
+    async def _listen(self, worker: Worker, reader: asyncio.StreamReader) -> None:
+        while (message := await receive(reader, FromWorker)) is not None:
+            match message:
+                case Up():
+                    log.info("worker %d answers", worker.number)
+                    worker.up.set()
+                case Told(number=number, report=report):
+                    worker.last = report
+                    if (asked := worker.asked.get(number)) is not None:
+                        asked.set()
+                case Ask(number=number, report=report):
+                    worker.last = report
+                    self._run(self._answer(worker, number))
+        self._workers.discard(worker)
+        self._gone = departed(merged([self._gone, worker.last]))
+        worker.writer.close()
+
+    async def _answer(self, worker: Worker, number: int) -> None:
+        """What all others report; of one that does not answer in time, what it reported last."""
+        others = [one for one in self._workers if one is not worker and one.up.is_set()]
+        await asyncio.gather(*(self._ask(one) for one in others))
+        reports = [one.last for one in self._workers if one is not worker]
+        send(worker.writer, Answer(number, [*reports, self._gone]))
+
+    async def _ask(self, worker: Worker) -> None:
+        number = next(self._numbers)
+        asked = worker.asked[number] = asyncio.Event()
+        send(worker.writer, Tell(number))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_S):
+                await asked.wait()
+        del worker.asked[number]
+
+    def _on_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGUSR2, lambda: self._run(self.replace_all()))
+
+    def _told_to_stop(self) -> None:
+        """The first time, drain; the second time, end everything at once."""
+        if self._stopping.is_set():
+            for worker in self._workers:
+                with contextlib.suppress(ProcessLookupError):
+                    worker.process.kill()
+            os._exit(1)
+        self._stopping.set()
+
+    def _reload(self) -> None:
+        worker = next((one for one in self._workers if one.up.is_set()), None)
+        if worker is None:
+            log.warning("cannot reload: no worker answers yet")
+        else:
+            send(worker.writer, Reload())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _is_up(worker: Worker) -> bool:
+    """Whether it answers in time, and lives."""
+    up, ended = asyncio.create_task(worker.up.wait()), asyncio.create_task(worker.process.wait())
+    await asyncio.wait((up, ended), timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
+    for task in (up, ended):
+        task.cancel()
+    return worker.up.is_set() and worker.process.returncode is None

@@ -1,0 +1,177 @@
+"""What one process has to tell of itself, and what several have to tell together. Pure.
+
+Counters and histograms add up, also those of processes that are gone: a counter never goes back because its
+process was replaced. Gauges are of processes that live: numbers add up, and of states the worst counts.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
+
+from gateway.telemetry.counters import NUMBERS, Counters, ModelCount
+from gateway.telemetry.latency_window import LatencyWindow
+
+SUMMED = ("counter", "histogram", "summary")
+
+LEAST = frozenset(
+    {
+        "fixgate_cache_shared_up",
+        "fixgate_catalog_following",
+        "fixgate_catalog_revision",
+        "fixgate_ready",
+        "fixgate_version_ready",
+        "process_start_time_seconds",
+    }
+)
+"""Gauges of which the smallest is told: all is well only where all is well."""
+
+MOST = frozenset(
+    {
+        "fixgate_api_keys",
+        "fixgate_api_keys_stale",
+        "fixgate_breaker_open",
+        "fixgate_build_info",
+        "fixgate_catalog_age_seconds",
+        "fixgate_feedback_coverage",
+        "fixgate_feedback_nees",
+        "fixgate_redis_memory_bytes",
+        "fixgate_switches",
+        "process_max_fds",
+        "python_info",
+    }
+)
+"""Gauges of which the largest is told: every process says the same of what is not its own."""
+
+Sample = tuple[str, dict[str, str], float]
+"""Name, labels, value."""
+
+
+class Family(msgspec.Struct, array_like=True):
+    """One metric with its samples."""
+
+    name: str
+    about: str
+    kind: str
+    samples: list[Sample]
+
+
+class Counted(msgspec.Struct):
+    """One model's counts: `numbers` by ModelCount's names of them, `latencies` as dumped by a window."""
+
+    numbers: dict[str, float]
+    last_at: float | None
+    latencies: bytes
+
+
+class Report(msgspec.Struct, array_like=True):
+    """Of one process, or of several."""
+
+    families: list[Family] = []
+    counts: dict[str, Counted] = {}
+
+
+def report(registry: CollectorRegistry, counters: Counters) -> Report:
+    """This process's own."""
+    families = [
+        Family(
+            metric.name,
+            metric.documentation,
+            metric.type,
+            [
+                (one.name, dict(one.labels), float(one.value))
+                for one in metric.samples
+                if not one.name.endswith("_created")
+            ],
+        )
+        for metric in registry.collect()
+    ]
+    counts = {
+        model: Counted(
+            {name: getattr(count, name) for name in NUMBERS}, count.last_at, count.latencies.dump()
+        )
+        for model, count in counters.items()
+    }
+    return Report(families, counts)
+
+
+def merged(reports: Sequence[Report]) -> Report:
+    """All of them as one; samples stay in the order in which they first come."""
+    families: dict[str, Family] = {}
+    values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+    for one in reports:
+        for family in one.families:
+            families.setdefault(family.name, family)
+            _add(values.setdefault(family.name, {}), family)
+    counts = {
+        model: _together([one.counts[model] for one in reports if model in one.counts])
+        for model in dict.fromkeys(model for one in reports for model in one.counts)
+    }
+    return Report(
+        [
+            Family(name, family.about, family.kind, [(at[0], dict(at[1]), value) for at, value in samples])
+            for name, family in families.items()
+            for samples in [values[name].items()]
+        ],
+        counts,
+    )
+
+
+def departed(one: Report) -> Report:
+    """What remains true of processes that are gone."""
+    counts = {
+        model: Counted(count.numbers | {"under_way": 0}, count.last_at, count.latencies)
+        for model, count in one.counts.items()
+    }
+    return Report([family for family in one.families if family.kind in SUMMED], counts)
+
+
+def count_of(one: Report, model: str) -> ModelCount:
+    """A model's counts."""
+    counted = one.counts.get(model)
+    if counted is None:
+        return ModelCount()
+    whole = {name: type(getattr(ModelCount(), name))(value) for name, value in counted.numbers.items()}
+    return ModelCount(**whole, last_at=counted.last_at, latencies=LatencyWindow.parse([counted.latencies]))
+
+
+def exposition(one: Report) -> bytes:
+    """Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Told(one))
+    return generate_latest(registry)
+
+
+class _Told(Collector):
+    def __init__(self, told: Report) -> None:
+        self._told = told
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._told.families:
+            metric = Metric(family.name, family.about, family.kind)
+            for name, labels, value in family.samples:
+                metric.add_sample(name, labels, value)
+            yield metric
+
+
+def _add(values: dict[tuple[str, tuple[tuple[str, str], ...]], float], family: Family) -> None:
+    for name, labels, value in family.samples:
+        place = (name, tuple(labels.items()))
+        known = values.get(place)
+        if known is None:
+            values[place] = value
+        elif family.name in LEAST:
+            values[place] = min(known, value)
+        elif family.name in MOST:
+            values[place] = max(known, value)
+        else:
+            values[place] = known + value
+
+
+def _together(parts: Sequence[Counted]) -> Counted:
+    return Counted(
+        {name: sum(one.numbers.get(name, 0) for one in parts) for name in NUMBERS},
+        max((one.last_at for one in parts if one.last_at is not None), default=None),
+        LatencyWindow.parse([one.latencies for one in parts]).dump(),
+    )

@@ -1,0 +1,1 @@
+"""From a model's numbers to ellipses, outlines and calibration. Pure."""

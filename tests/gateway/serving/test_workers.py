@@ -1,0 +1,131 @@
+"""Several workers behind one listener, as real processes under load."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from aiohttp import ClientConnectionError, ClientSession, TCPConnector
+
+from gateway.config import Config
+from tests.gateway.conftest import ECHO
+from tests.gateway.test_main import ROW, Running, environment, running
+from tests.gateway.triton.holding_triton import holding_triton
+from tests.gateway.waiting import until
+
+CONNECTIONS = 100
+PAUSE_S = 0.5
+"""Between two requests of a connection: a worker that starts needs some of the processor too."""
+
+WITHIN_S = 180
+
+
+class Load:
+    """Predictions over 100 connections at once; any answer but 200 is a failure."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._ended = False
+        self.answered = 0
+        self.failed: list[str] = []
+
+    async def run(self) -> None:
+        async with ClientSession(self._url, connector=TCPConnector(limit=CONNECTIONS)) as client:
+            await asyncio.gather(*(self._one(client) for _ in range(CONNECTIONS)))
+
+    def end(self) -> None:
+        """After the requests under way."""
+        self._ended = True
+
+    async def more(self, count: int) -> None:
+        """Wait until so many more are answered."""
+        wanted = self.answered + count
+        await until(lambda: self.answered >= wanted or bool(self.failed), within_s=WITHIN_S)
+
+    async def _one(self, client: ClientSession) -> None:
+        while not self._ended:
+            try:
+                async with client.post(f"/models/{ECHO}/predict", json=ROW) as response:
+                    if response.status != 200:
+                        self.failed.append(await response.text())
+            except ClientConnectionError as error:
+                self.failed.append(repr(error))
+            self.answered += 1
+            await asyncio.sleep(PAUSE_S)
+
+
+def workers(gateway: Running) -> set[int]:
+    """The parent's children."""
+    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
+    return set(map(int, children.read_text().split()))
+
+
+async def total(gateway: Running, metric: str) -> float:
+    """The sum over a metric's labels."""
+    async with gateway.client.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(metric))
+
+
+async def requests_total(gateway: Running) -> int:
+    """Of the model, as /model/performance has it."""
+    async with gateway.client.get("/model/performance") as response:
+        return int((await response.json())["requests_total"])
+
+
+async def test_workers_are_replaced_without_a_dropped_request_and_count_as_one(alone: Config) -> None:
+    """Rolled over under load, then one killed; told to reload, to drain."""
+    async with holding_triton() as triton:
+        triton.release.set()
+        told = {"FIXGATE_WORKERS": "2", "FIXGATE_LOG_LEVEL": "error"}  # nobody reads the log before the end
+        options = environment(alone, FIXGATE_TRITON_GRPC=triton.address, **told)
+        async with running(options) as gateway:
+
+            async def is_ready() -> bool:
+                return await gateway.status("/ready") == 200
+
+            await until(is_ready, within_s=WITHIN_S)
+            await until(lambda: len(workers(gateway)) == 2, within_s=WITHIN_S)
+            first = workers(gateway)
+            load = Load(str(gateway.client._base_url))
+            loading = asyncio.create_task(load.run())
+            await load.more(300)
+            gateway.process.send_signal(signal.SIGUSR2)
+            await until(
+                lambda: len(workers(gateway)) == 2 and not workers(gateway) & first, within_s=WITHIN_S
+            )
+            await load.more(300)
+            load.end()
+            await loading
+            assert load.failed == []
+            assert await total(gateway, "fixgate_predictions_total") == load.answered
+            assert await requests_total(gateway) == load.answered
+
+            second = workers(gateway)
+            os.kill(min(second), signal.SIGKILL)
+            await until(lambda: len(workers(gateway) - {min(second)}) == 2, within_s=WITHIN_S)
+            assert await total(gateway, "fixgate_predictions_total") == load.answered
+            assert await gateway.predict() == 200
+            assert await total(gateway, "fixgate_predictions_total") == load.answered + 1
+
+            gateway.process.send_signal(signal.SIGHUP)
+            gateway.process.send_signal(signal.SIGTERM)
+            assert await gateway.process.wait() == 0
+            log = await gateway.log()
+    assert "reload: commands go to sync through Redis, which does not answer" in log
+    assert "ended with -9; another starts" in log
+
+
+async def test_workers_end_with_their_parent(alone: Config) -> None:
+    """Also when it is killed: nobody is left behind, and the port is free."""
+    async with running(environment(alone, FIXGATE_WORKERS="2")) as gateway:
+
+        async def answers() -> bool:
+            return await gateway.status("/health") == 200
+
+        await until(answers, within_s=WITHIN_S)
+        children = workers(gateway)
+        gateway.process.kill()
+        await gateway.process.wait()
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), within_s=WITHIN_S)
+        assert await gateway.status("/health") == 0

@@ -1,0 +1,78 @@
+"""What several processes report together."""
+
+import msgspec
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from gateway.errors import BadAnswer
+from gateway.telemetry.counters import Counters
+from gateway.telemetry.latency_window import SIZE, LatencyWindow
+from gateway.telemetry.metric_family import Counts, Distribution, Read
+from gateway.telemetry.report import Report, count_of, departed, exposition, merged, report
+from tests.gateway.wire.test_response import prediction
+
+
+def process(requests: int, seconds: float, *, ready: float = 1.0, entries: float = 10.0) -> Report:
+    """The report of a process, as it comes over the wire."""
+    registry, counters = CollectorRegistry(), Counters()
+    Counts("requests", "Requests.", ("route",), registry).add(("/predict",), requests)
+    Distribution("seconds", "Times.", (), registry, (0.1, 1.0)).observe(seconds)
+    Read("fixgate_ready", "Ready.", (), registry, lambda: [((), ready)])
+    Read("entries", "Entries.", (), registry, lambda: [((), entries)])
+    with counters.request("localization"):
+        counters.answered(prediction(at=100.0 + seconds, inference_time_ms=1e3 * seconds, cache="hit"))
+    counters.failed("localization", 3, BadAnswer("no"))
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(report(registry, counters)), type=Report)
+
+
+def values(one: Report) -> dict[str, float]:
+    """Each line of the exposition."""
+    lines = exposition(one).decode().splitlines()
+    return {
+        name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")
+    }
+
+
+def test_counters_histograms_and_numbers_add_up_and_the_worst_state_counts() -> None:
+    told = values(merged([process(2, 0.05), process(3, 0.5, ready=0.0, entries=5.0)]))
+    assert told == {
+        'requests_total{route="/predict"}': 5.0,
+        'seconds_bucket{le="0.1"}': 1.0,
+        'seconds_bucket{le="1.0"}': 2.0,
+        'seconds_bucket{le="+Inf"}': 2.0,
+        "seconds_count": 2.0,
+        "seconds_sum": pytest.approx(0.55),
+        "fixgate_ready": 0.0,
+        "entries": 15.0,
+    }
+
+
+def test_a_process_that_is_gone_still_counts_but_is_no_longer_there() -> None:
+    told = values(merged([departed(process(2, 0.05, ready=0.0)), process(3, 0.5)]))
+    assert told['requests_total{route="/predict"}'] == 5.0
+    assert told["seconds_count"] == 2.0
+    assert (told["fixgate_ready"], told["entries"]) == (1.0, 10.0)
+
+
+def test_what_was_done_with_a_model_adds_up() -> None:
+    count = count_of(merged([process(1, 0.05), departed(process(1, 0.5))]), "localization")
+    assert (count.successful, count.failed, count.requests, count.under_way) == (2, 2, 2, 0)
+    assert (count.hit_rate, count.last_at) == (1.0, 100.5)
+    spread = count.latencies.spread(101.0)
+    assert spread is not None
+    assert spread.count == 2
+    assert spread.mean_ms == pytest.approx(275.0)
+    assert count_of(Report(), "never asked").latencies.spread(0.0) is None
+
+
+def test_windows_together_are_the_one_window_of_a_process_that_saw_everything() -> None:
+    draw = np.random.default_rng(3)
+    times = np.sort(draw.uniform(0, 100, 3 * SIZE))
+    whole, parts = LatencyWindow(), [LatencyWindow() for _ in range(3)]
+    for at in times.tolist():
+        whole.add(at, at % 7)
+        parts[int(draw.integers(3))].add(at, at % 7)
+    together = LatencyWindow.parse([one.dump() for one in parts])
+    assert together.spread(100.0) == pytest.approx(whole.spread(100.0))
+    assert together.rate(100.0, 100.0) == pytest.approx(whole.rate(100.0, 100.0))
