@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 ACCURACY = 0.02
 """Largest relative error of a quantile."""
@@ -43,6 +45,15 @@ class Histogram(msgspec.Struct, omit_defaults=True):
         bucket = math.ceil(math.log(value) * _PER_E)
         self.counts[bucket] = self.counts.get(bucket, 0) + 1
         self.total += value
+
+    def add_all(self, values: NDArray[np.float64]) -> None:
+        """Count many values; finite."""
+        counted = np.minimum(values[values > LEAST], MOST)
+        self.zeros += len(values) - len(counted)
+        self.total += float(counted.sum())
+        buckets, counts = np.unique(np.ceil(np.log(counted) * _PER_E), return_counts=True)
+        for bucket, count in zip(buckets.tolist(), counts.tolist(), strict=True):
+            self.counts[int(bucket)] = self.counts.get(int(bucket), 0) + count
 
     @property
     def count(self) -> int:

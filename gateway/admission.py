@@ -5,10 +5,9 @@ as they will be, times what such calls have taken of late. It is an upper estima
 have done already is not counted. Times are seconds of one monotonic clock, given by the caller.
 """
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import zip_longest
+from collections.abc import Iterable
+from typing import Self
 
 from gateway.errors import Overloaded
 from gateway.priority import BATCH_SHARE, Priority
@@ -98,7 +97,7 @@ class Station:
     a second call in flight makes the backend faster or only keeps it busy.
     """
 
-    __slots__ = ("_calls", "_calls_in_flight", "_ended", "_rows", "_time", "name")
+    __slots__ = ("_calls", "_calls_in_flight", "_ended", "_flying", "_rows", "_time", "name")
 
     def __init__(self, name: str, calls_in_flight: int) -> None:
         self.name = name
@@ -107,33 +106,33 @@ class Station:
         self._time = CallTime()
         self._ended = float("-inf")
         self._rows = [0] * len(Priority)  # admitted and not answered, those in flight included
+        self._flying = [0] * len(Priority)
 
-    @contextlib.contextmanager
-    def holding(self, rows: int, priority: Priority) -> Iterator[None]:
-        """Around the time of `rows` from admission to their answer."""
-        self._rows[priority] += rows
-        try:
-            yield
-        finally:
-            self._rows[priority] -= rows
+    def holding(self, rows: int, priority: Priority) -> "Held":
+        """To be entered for the time of `rows` from admission to their answer."""
+        return Held(self._rows, rows, priority)
 
     def began(self, priorities: Iterable[Priority], now: float) -> Call:
         """A call left, with a row of each of these priorities."""
         counts = Counter(priorities)
         call = Call(tuple(counts[priority] for priority in Priority), now)
         self._calls.add(call)
+        for priority, count in counts.items():
+            self._flying[priority] += count
         return call
 
     def ended(self, call: Call, now: float, *, answered: bool) -> None:
         """It came back, or was given up."""
         self._calls.discard(call)
+        for priority, count in enumerate(call.rows):
+            self._flying[priority] -= count
         self._time.observe(call.size, now - max(call.began, self._ended), at_least=not answered)
         self._ended = now
 
     @property
     def idle(self) -> bool:
         """Whether a row would leave at once."""
-        return len(self._calls) < self._calls_in_flight and not any(self._waiting())
+        return len(self._calls) < self._calls_in_flight and not any(map(self._waiting, Priority))
 
     @property
     def unused(self) -> bool:
@@ -147,21 +146,20 @@ class Station:
         queue_s = calls * self._time.expected_s(limit) + (self._time.expected_s(rest) if rest else 0.0)
         return self._flying_s(now) + queue_s
 
-    def _waiting(self) -> list[int]:
-        """By priority. Rows whose client left while they were in flight are in `_calls` alone."""
-        flying = [sum(column) for column in zip(*(call.rows for call in self._calls), strict=True)]
-        return [max(0, rows - flown) for rows, flown in zip_longest(self._rows, flying, fillvalue=0)]
+    def _waiting(self, priority: Priority) -> int:
+        """Rows that have not left; those whose client left in flight are in `_flying` alone."""
+        return max(0, self._rows[priority] - self._flying[priority])
 
     def _leaving(self, rows: int, priority: Priority) -> int:
         """Rows that will have left the queue together with the last of `rows`, if none came after."""
-        single, batch, shadow = self._waiting()
+        single, batch = self._waiting(Priority.INTERACTIVE), self._waiting(Priority.BATCH)
         if priority is Priority.INTERACTIVE:
             mine = single + rows
             return mine + min(batch, int(mine * BATCH_SHARE / (1 - BATCH_SHARE)))
         if priority is Priority.BATCH:
             mine = batch + rows
             return mine + min(single, int(mine * (1 - BATCH_SHARE) / BATCH_SHARE))
-        return single + batch + shadow + rows
+        return single + batch + self._waiting(Priority.SHADOW) + rows
 
     def _flying_s(self, now: float) -> float:
         """All that is in flight; a call that is overdue is expected to take as long again.
@@ -172,6 +170,25 @@ class Station:
             return 0.0
         since = max(self._ended, min(call.began for call in self._calls))
         return max(sum(self._time.expected_s(call.size) for call in self._calls), now - since)
+
+
+class Held:
+    """Rows of one request that a station has to answer."""
+
+    __slots__ = ("_count", "_priority", "_rows")
+
+    def __init__(self, rows: list[int], count: int, priority: Priority) -> None:
+        self._rows = rows
+        self._count = count
+        self._priority = priority
+
+    def __enter__(self) -> None:
+        """They are admitted."""
+        self._rows[self._priority] += self._count
+
+    def __exit__(self, *_: object) -> None:
+        """They are answered, or given up."""
+        self._rows[self._priority] -= self._count
 
 
 class Admission:
@@ -242,14 +259,9 @@ class ByteBudget:
         self._limit = limit
         self.held = 0
 
-    @contextlib.contextmanager
-    def share(self) -> Iterator["ByteShare"]:
-        """One request's part; given back at the end."""
-        share = ByteShare(self)
-        try:
-            yield share
-        finally:
-            self.held -= share.held
+    def share(self) -> "ByteShare":
+        """One request's part, to be entered; given back at the end."""
+        return ByteShare(self)
 
     def allows(self, more: int, mine: int) -> bool:
         """A request that is alone is never refused here: its own limit is another."""
@@ -264,6 +276,14 @@ class ByteShare:
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
         self.held = 0
+
+    def __enter__(self) -> Self:
+        """Begin with nothing."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give back what is held."""
+        self._budget.held -= self.held
 
     def grow(self, more: int) -> None:
         """Hold so many bytes more.

@@ -23,12 +23,12 @@ from gateway.handlers import (
     routing,
 )
 from gateway.keys import ACCESS, SERVICES, SIBLINGS
-from gateway.services import running
+from gateway.services import Services, running
 from gateway.serving.listeners import BACKLOG, Listen
 from gateway.serving.server import Runner
 from gateway.serving.siblings import Siblings
 from gateway.serving.tls import server_context
-from gateway.telemetry.report import report
+from gateway.telemetry.report import Report, report
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -93,7 +93,7 @@ def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web
     """
     app = web.Application(client_max_size=config.max_body_bytes)
     app[ACCESS] = make_access(config, clock)
-    app[SIBLINGS] = Siblings(lambda: report(app[SERVICES].metrics.registry, app[SERVICES].counters))
+    app[SIBLINGS] = Siblings(lambda: _report(app[SERVICES]))
     if config.cors_origins:
         setup_cors(app, config.cors_origins)
     for prefix in ("", HEIMDALL, ANALYTICS):
@@ -115,6 +115,11 @@ def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web
     app.cleanup_ctx.append(lifetime)
     app.on_shutdown.append(end_feeds)
     return app
+
+
+def _report(services: Services) -> Report:
+    services.ledger.settle()
+    return report(services.metrics.registry, services.counters)
 
 
 def _count_keys(app: web.Application) -> None:

@@ -1,8 +1,8 @@
 """The values that travel through the request path: frozen, checked where they are made."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,21 +13,23 @@ Complex = NDArray[np.complex64]
 Float = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+DEFAULT_LEVEL = 0.68
+"""Confidence level of an ellipse where none is asked for."""
+
+
+class Options(msgspec.Struct, frozen=True):
     """What a client may ask for besides the samples; `confidence_level` in (0, 1)."""
 
     sample_rate_hz: float | None = None
     frequency_mhz: float | None = None
     session_id: str | None = None
     cache_enabled: bool = True
-    confidence_level: float = 0.68
+    confidence_level: float = DEFAULT_LEVEL
     receiver_ids: tuple[str, ...] | None = None
     geojson: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recording:
+class Recording(msgspec.Struct, frozen=True, eq=False):
     """One recording as a client sent it; exactly one of `iq` and `features` is given.
 
     iq: complex64 (receivers, samples), finite, 1.0 = full scale.
@@ -45,16 +47,14 @@ class Recording:
         return sum(array.nbytes for array in (self.iq, self.features) if array is not None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PredictRequest:
+class PredictRequest(msgspec.Struct, frozen=True, eq=False):
     """One request for one fix."""
 
     recording: Recording
     options: Options
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BatchRequest:
+class BatchRequest(msgspec.Struct, frozen=True, eq=False):
     """1 to 100 recordings for one version; an item that could not be parsed is its error, in its place.
 
     sample_ids: the client's names of the items, as far as given; also of those that could not be parsed.
@@ -75,8 +75,7 @@ class BatchRequest:
         return str(place) if given is None else given
 
 
-@dataclass(frozen=True, slots=True)
-class Covariance:
+class Covariance(msgspec.Struct, frozen=True):
     """A 2x2 covariance on the local east-north plane, in m²; positive definite."""
 
     var_east: float
@@ -85,12 +84,13 @@ class Covariance:
 
     def scaled(self, sigma_scale: float) -> "Covariance":
         """The covariance after every σ is multiplied by `sigma_scale`."""
+        if sigma_scale == 1:
+            return self
         square = sigma_scale * sigma_scale
         return Covariance(self.var_east * square, self.var_north * square, self.cov * square)
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(msgspec.Struct, frozen=True):
     """A position (degrees, WGS84, longitude in [-180, 180)) and its covariance."""
 
     latitude: float
@@ -98,9 +98,11 @@ class Fix:
     covariance: Covariance
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """What rows must have in common to travel to Triton in one call: version, input tensor, a row's shape."""
+class Lane(msgspec.Struct, frozen=True, eq=False):
+    """What rows must have in common to travel to Triton in one call: version, input tensor, a row's shape.
+
+    Lanes are told apart by identity, which costs nothing: `Pipeline.lane` gives the same one for the same.
+    """
 
     model: str
     version: int

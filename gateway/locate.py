@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
-from gateway.admission import Admission
+from gateway.admission import Admission, Held
 from gateway.cache.fixes import FixCache
 from gateway.coalesce import Coalescer
 from gateway.domain import Fix, Float, Lane, RawOutputs
@@ -47,6 +47,7 @@ class Urgency(NamedTuple):
 
 class _Row(NamedTuple):
     values: Float
+    pipeline: Pipeline
     priority: Priority
     watch: Stopwatch
 
@@ -97,7 +98,7 @@ class Locator:
         """
         urgency = Urgency(priority, deadline)
         if not cached:
-            return _outcome((await self._compute(pipeline, [canonical], watch, urgency))[0], "bypass")
+            return _outcome(await self._compute_one(pipeline, canonical, watch, urgency), "bypass")
         watch.enter("cache")
         key = pipeline.keys.key(canonical)
         if (fix := self._cache.recent(key)) is not None:
@@ -183,27 +184,49 @@ class Locator:
         missing = [key for key in wanted if key not in hits]
         found: dict[bytes, Found] = {key: (fix, "hit") for key, fix in hits.items()}
         if missing:
-            computed = await self._compute(pipeline, [wanted[key] for key in missing], watch, urgency)
+            if len(missing) == 1:
+                computed = [await self._compute_one(pipeline, wanted[missing[0]], watch, urgency)]
+            else:
+                computed = await self._compute(pipeline, [wanted[key] for key in missing], watch, urgency)
             found |= {key: _outcome(one, "miss") for key, one in zip(missing, computed, strict=True)}
             fresh = {key: one for key, one in zip(missing, computed, strict=True) if isinstance(one, Fix)}
             self._cache.keep(pipeline.model, fresh)
         return found
 
+    async def _compute_one(
+        self, pipeline: Pipeline, canonical: Canonical, watch: Stopwatch, urgency: Urgency
+    ) -> Fix | FixgateError:
+        """What `_compute` does, for one row and without what only several need."""
+        if pipeline.costly(canonical):
+            return (await self._compute(pipeline, [canonical], watch, urgency))[0]
+        with self._admitted(pipeline, 1, urgency):
+            row = pipeline.row(canonical)
+            watch.enter("queue")
+            return await self._calls.one(
+                pipeline.lane(row),
+                _Row(row, pipeline, urgency.priority, watch),
+                limit=pipeline.version.max_batch_size,
+                priority=urgency.priority,
+            )
+
     async def _compute(
         self, pipeline: Pipeline, canonicals: Sequence[Canonical], watch: Stopwatch, urgency: Urgency
     ) -> list[Fix | FixgateError]:
         """Admission, then rows, then calls; rows of one shape leave together."""
-        model, version, rows = pipeline.model, pipeline.version, len(canonicals)
         costly = any(pipeline.costly(canonical) for canonical in canonicals)
         if costly:
             left_s = urgency.deadline - asyncio.get_running_loop().time()
             self._admission.check(self._threads.wait_s, left_s, "the signal front-end", urgency.priority)
-        self._admit(model, version.version, rows, version.max_batch_size, urgency)
-        with self._admission.station(model, version.version).holding(rows, urgency.priority):
+        with self._admitted(pipeline, len(canonicals), urgency):
             watch.enter("frontend")
             made = await self._rows(pipeline, canonicals) if costly else list(map(pipeline.row, canonicals))
             watch.enter("queue")
             return await self._answers(pipeline, made, urgency.priority, watch)
+
+    def _admitted(self, pipeline: Pipeline, rows: int, urgency: Urgency) -> Held:
+        version = pipeline.version
+        self._admit(pipeline.model, version.version, rows, version.max_batch_size, urgency)
+        return self._admission.station(pipeline.model, version.version).holding(rows, urgency.priority)
 
     def _looked_up(self, model: str, count: int, hits: int) -> None:
         if count:
@@ -236,7 +259,7 @@ class Locator:
         lanes: dict[Lane, dict[int, _Row]] = {}
         for place, row in enumerate(rows):
             if not isinstance(row, FixgateError):
-                lanes.setdefault(pipeline.lane(row), {})[place] = _Row(row, priority, watch)
+                lanes.setdefault(pipeline.lane(row), {})[place] = _Row(row, pipeline, priority, watch)
         limit = pipeline.version.max_batch_size
         outcomes = await asyncio.gather(
             *(
@@ -260,9 +283,17 @@ class Locator:
         try:
             raw = await self._backend.infer(lane, [row.values for row in rows])
             answered = True
+        except FixgateError as error:
+            return [error] * len(rows)
         finally:
             station.ended(call, now(), answered=answered)
-        return list(fixes(raw.positions, raw.uncertainties, lane.output))
+        return _described(rows, fixes(raw.positions, raw.uncertainties, lane.output))
+
+
+def _described(rows: Sequence[_Row], found: Sequence[Fix | FixgateError]) -> list[Fix | FixgateError]:
+    """The same, when what will be asked of the fixes has been worked out."""
+    rows[0].pipeline.describe(one for one in found if isinstance(one, Fix))
+    return list(found)
 
 
 def _ours(one: T | BaseException) -> T | FixgateError:

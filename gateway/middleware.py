@@ -27,9 +27,6 @@ ELSEWHERE = "other"
 CLIENT_LEFT = 499
 """What is counted when nobody is there to be answered; nginx's number."""
 
-PREDICTS = ("/predict", "/predict/batch")
-"""How the routes end whose times and errors are watched."""
-
 
 def answering(app: web.Application, handle: Handle) -> Handle:
     """`handle`, the application's way from request to answer, with all that around it.
@@ -57,17 +54,15 @@ def answering(app: web.Application, handle: Handle) -> Handle:
             resource = request.match_info.route.resource
             route = resource.canonical if resource else ELSEWHERE
             metrics.in_progress -= 1
-            seconds = watch.elapsed_ms / 1e3
+            at, seconds = time.time(), watch.elapsed_ms / 1e3
             if status >= HTTPStatus.BAD_REQUEST and watch.outcome == "ok":
                 watch.outcome = "ClientLeft" if status == CLIENT_LEFT else "HttpError"
-            metrics.request(request.method, route, status, seconds, watch)
+            services.ledger.request(request.method, route, status, at=at, seconds=seconds, watch=watch)
             services.request_log.answered(
                 request[REQUEST_ID], request.method, route, status, seconds=seconds, watch=watch, sent=sent
             )
             if tracing is not None:
                 tracing.end(watch, request[REQUEST_ID], request.method, route, status)
-            if route.endswith(PREDICTS):
-                services.history.request(time.time(), status, seconds)
         response.headers["X-Request-Id"] = request[REQUEST_ID]
         if services.readiness.draining:
             response.force_close()

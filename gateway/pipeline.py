@@ -1,20 +1,27 @@
 """What one served version makes of a recording: a canonical input, its key, its row, its lane to Triton."""
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.catalog import ServedVersion
-from contract.model import ContractError, MelInput
+from contract.model import ContractError, MelInput, Output
 from gateway.cache.fixes import KeyMaker
-from gateway.domain import Float, Lane, PredictRequest
+from gateway.domain import DEFAULT_LEVEL, Fix, Float, Lane, PredictRequest
 from gateway.errors import BadAnswer
+from gateway.prediction import derive_ahead
 from gateway.recordings.conform import conform
 from gateway.recordings.frontend import mel_frontend
 
 Canonical = NDArray[Any]
 """As `conform` gives it: complex64 (receivers, samples) for the front-end, or the float32 tensor itself."""
+
+
+_SHAPES = 64
+"""Shapes of rows whose lanes are kept: recordings may have any length."""
 
 
 class Pipeline:
@@ -29,6 +36,7 @@ class Pipeline:
         self.model = model
         self.version = version
         self.keys = KeyMaker(version.digest, contract.digest)
+        self._lanes: dict[tuple[int, ...], Lane] = {}
         try:
             self._mel = (
                 mel_frontend(contract.input.frontend) if isinstance(contract.input, MelInput) else None
@@ -62,5 +70,25 @@ class Pipeline:
 
     def lane(self, row: Float) -> Lane:
         """Where the row travels."""
-        contract = self.version.contract
-        return Lane(self.model, self.version.version, contract.input.tensor, row.shape, contract.output)
+        lane = self._lanes.get(row.shape)
+        if lane is None:
+            contract = self.version.contract
+            lane = _lane(self.model, self.version.version, contract.input.tensor, row.shape, contract.output)
+            if len(self._lanes) < _SHAPES:
+                self._lanes[row.shape] = lane
+        return lane
+
+    def describe(self, fixes: Iterable[Fix]) -> None:
+        """Work out together what most of these fixes' requests will want to know of them."""
+        derive_ahead(
+            fixes,
+            sigma_scale=self.version.sigma_scale,
+            level=DEFAULT_LEVEL,
+            radius_m=self.version.contract.output.confidence_radius_m,
+        )
+
+
+@lru_cache(maxsize=1024)
+def _lane(model: str, version: int, tensor: str, shape: tuple[int, ...], output: Output) -> Lane:
+    """One object for all that travel together, whichever revision of the catalogue they come from."""
+    return Lane(model, version, tensor, shape, output)

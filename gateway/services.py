@@ -34,6 +34,7 @@ from gateway.telemetry.counters import Counters
 from gateway.telemetry.feedback_metrics import FeedbackMetrics
 from gateway.telemetry.history import History
 from gateway.telemetry.history_share import HistoryShare
+from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redis_memory import RedisMemory
 from gateway.telemetry.request_log import RequestLog
@@ -82,7 +83,7 @@ class Services:
     remembered: Remembered | None
     feedback_metrics: FeedbackMetrics
     live: Live | None
-    history: History
+    ledger: Ledger
     history_share: HistoryShare
     records: VersionRecords
     redis_memory: RedisMemory
@@ -94,19 +95,15 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class _Tallies:
+    ledger: Ledger
     metrics: Metrics
     counters: Counters
-    history: History
     records: VersionRecords
     fallback_log: FallbackLog
 
     def answered(self, prediction: Prediction) -> None:
-        self.metrics.answered(prediction)
-        self.counters.answered(prediction)
-        self.records.answered(prediction)
+        self.ledger.prediction(prediction)
         self.fallback_log.answered(prediction)
-        if prediction.cache != "bypass":
-            self.history.looked_up(prediction.at, hit=prediction.cache == "hit")
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         self.metrics.failed(model, version, error)
@@ -139,13 +136,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             lambda: feed.current, triton.version_ready, config.default_model, reachable=triton.available
         )
         metrics, counters, history = Metrics(), Counters(), History()
-        switches = follow_switches(metrics)
-
-        def changed(catalog: Catalog) -> None:
-            readiness.look_now()
-            switches(catalog)
-
-        feed.changed = changed
+        feed.changed = _changed(readiness, follow_switches(metrics))
         feed.start_from_snapshot()
         shared_cache = RedisCache(cache_redis, config.cache_ttl_s)
         memory = MemoryCache[Fix](config.cache_l1_bytes, config.cache_ttl_s)
@@ -160,6 +151,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         side_redis = connect(config.redis_url, max_connections=16)
         stack.push_async_callback(side_redis.aclose)
         records = VersionRecords(side_redis)
+        ledger = Ledger((metrics, counters, history, records))
         redis_memory = RedisMemory(side_redis)
         tracing = await stack.enter_async_context(running_tracing())
         recent, remembered, live = None, None, None
@@ -174,7 +166,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         predictor = Predictor(
             catalog=lambda: feed.current,
             locator=locator,
-            tally=_Tallies(metrics, counters, history, records, FallbackLog()),
+            tally=_Tallies(ledger, metrics, counters, records, FallbackLog()),
             standing=readiness,
             default_model=config.default_model,
             remember=_remember(recent, remembered),
@@ -190,6 +182,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             shared_cache.write_behind,
             CacheGeneration(side_redis, cache.forget).watch,
             records.write_behind,
+            ledger.run,
             redis_memory.watch,
             shadow.run,
             history_share.run,
@@ -217,7 +210,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             remembered=remembered,
             feedback_metrics=FeedbackMetrics(metrics.registry),
             live=live,
-            history=history,
+            ledger=ledger,
             history_share=history_share,
             records=records,
             redis_memory=redis_memory,
@@ -229,6 +222,16 @@ async def running(config: Config) -> AsyncIterator[Services]:
         read_services(services, memory, cache, locator)
         _count_dropped(services)
         yield services
+
+
+def _changed(readiness: Readiness, switches: Callable[[Catalog], None]) -> Callable[[Catalog], None]:
+    """What is done with each new catalogue."""
+
+    def changed(catalog: Catalog) -> None:
+        readiness.look_now()
+        switches(catalog)
+
+    return changed
 
 
 def _shadow(

@@ -63,9 +63,10 @@ async def startup(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus' text format."""
-    siblings = request.app[SIBLINGS]
+    services, siblings = request.app[SERVICES], request.app[SIBLINGS]
     if siblings.alone:
-        body = request.app[SERVICES].metrics.exposition()
+        services.ledger.settle()
+        body = services.metrics.exposition()
     else:
         body = exposition(await siblings.report())
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -107,9 +107,10 @@ async def feedback_of(services: Services, model: str, one: ServedVersion) -> dic
 
 async def _count(request: web.Request, model: str) -> ModelCount:
     """What all workers have done with a model."""
-    siblings = request.app[SIBLINGS]
+    services, siblings = request.app[SERVICES], request.app[SIBLINGS]
     if siblings.alone:
-        return request.app[SERVICES].counters.of(model)
+        services.ledger.settle()
+        return services.counters.of(model)
     return count_of(await siblings.report(), model)
 
 

@@ -16,6 +16,7 @@ from gateway.keys import REQUEST_ID, SERVICES, WATCH
 from gateway.prediction import Prediction
 from gateway.priority import Priority
 from gateway.services import Services
+from gateway.serving.answer import Answer
 from gateway.telemetry.stopwatch import Stopwatch
 from gateway.versions.routing import Pin
 from gateway.wire import geojson
@@ -92,7 +93,7 @@ async def _parsed(
     A small body is always looked at, since its fix may be cached; a large one only if there is time for it.
     """
     watch, encoding = request[WATCH], request.headers.get("Content-Encoding")
-    content_type, query = request.headers.get("Content-Type"), list(request.query.items())
+    content_type, query = request.headers.get("Content-Type"), read.query(request)
     length = request.content_length
     if encoding is not None or length is None or length > OFF_LOOP_BYTES:
         services.predictor.admit(target.model, target.pin, target.priority, target.until)
@@ -101,12 +102,13 @@ async def _parsed(
     watch.enter("parse")
     watch.received = len(body)
 
+    if encoding is None and len(body) <= OFF_LOOP_BYTES:
+        return parse(content_type, query, body, services.limits)
+
     def read_body() -> T:
         decoded = decode(encoding, body, services.limits.body_bytes)
         return parse(content_type, query, decoded, services.limits)
 
-    if encoding is None and len(body) <= OFF_LOOP_BYTES:
-        return read_body()
     _admit_to_threads(services, target)
     kind = "json" if (content_type or "").startswith(JSON) else "binary"
     if encoding is not None:
@@ -140,9 +142,7 @@ def _item(request: web.Request, sample_id: str, answer: Prediction | FixgateErro
 def _answer(
     services: Services, watch: Stopwatch, body: bytes, media_type: str, predictions: Sequence[Prediction]
 ) -> web.Response:
-    stages = watch.stages_ms()
-    for stage, spent_ms in stages.items():
-        services.metrics.stage(stage, spent_ms / 1e3)
+    stages = watch.told = watch.stages_ms()
     if services.live is not None:
         services.live.put(predictions, stages)
     headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())}
@@ -153,4 +153,4 @@ def _answer(
         watch.version = headers["X-Model-Version"] = str(first.version)
         if first.fallback_from is not None:
             headers["X-Fallback-From"] = str(first.fallback_from)
-    return web.Response(body=body, headers=headers, content_type=media_type)
+    return Answer(body=body, headers=headers, content_type=media_type)

@@ -1,8 +1,10 @@
 """What the predict handlers read from a request besides its body's meaning."""
 
 import asyncio
+from functools import lru_cache
 
 from aiohttp import web
+from yarl import URL
 
 from gateway.admission import ByteShare
 from gateway.errors import BodyTimeout, InvalidInput, TooLarge
@@ -10,6 +12,9 @@ from gateway.versions.routing import Pin
 
 PIN_HEADER = "X-Model-Version"
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+
+REMEMBERED = 512
+"""Characters of a query string that is worth remembering."""
 
 
 def target(request: web.Request) -> tuple[str | None, Pin | None]:
@@ -30,6 +35,20 @@ def target(request: web.Request) -> tuple[str | None, Pin | None]:
     if pin is not None and pin != in_path:
         raise InvalidInput(f'is "{header}", but the path pins {in_path}', field=PIN_HEADER)
     return path["model"], in_path
+
+
+def query(request: web.Request) -> tuple[tuple[str, str], ...]:
+    """The query string's decoded names and values, in order."""
+    url = request.rel_url
+    return (
+        _pairs(url.raw_query_string) if len(url.raw_query_string) <= REMEMBERED else tuple(url.query.items())
+    )
+
+
+@lru_cache(maxsize=1024)
+def _pairs(raw: str) -> tuple[tuple[str, str], ...]:
+    """Most clients always send the same."""
+    return tuple(URL.build(query_string=raw, encoded=True).query.items())
 
 
 def pin_of(text: str) -> Pin:

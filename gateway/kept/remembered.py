@@ -1,7 +1,8 @@
 """Predictions remembered for a while in Redis, so that the truth about them can be told later.
 
-One key per prediction, expiring; an index by time bounds their number. The truths' sums, a few numbers for
-each edition of a version, go when nobody has told a truth for a long time.
+They are kept in packs by the time of their making, which an id tells: a pack costs Redis hardly more than
+one prediction would. The truths' sums, a few numbers for each edition of a version, go when nobody has told
+a truth for a long time.
 """
 
 import asyncio
@@ -22,7 +23,12 @@ from gateway.wire.identifier import made_at
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-INDEX = "fixgate:predictions"
+PACKS = "fixgate:predictions"
+"""Sorted set: packs of predictions by the time of their first; and `held`, minus how many there are."""
+
+SPAN_S, SLACK_S = 0.1, 0.01
+"""How long a pack reaches over; how far an id's time may be from its prediction's."""
+
 PENDING = 4096
 CALL_S = 2.0
 SUMS_S = 90 * 86_400
@@ -30,16 +36,26 @@ GATHERED_S, LOOK_AGAIN_S = 1.0, 0.05
 """A prediction so young may not be in Redis yet: processes write theirs behind the answers."""
 
 _KEEP = """
-local ttl, limit, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), cmsgpack.unpack(ARGV[3])
-for _, one in ipairs(kept) do
-  redis.call('SET', 'fixgate:prediction:' .. one[1], one[3], 'EX', ttl)
-  redis.call('ZADD', KEYS[1], one[2], one[1])
+local ttl, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+for i = 3, #ARGV, 3 do
+  redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 2])
+  redis.call('ZINCRBY', KEYS[1], -ARGV[i + 1], 'held')
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', kept[#kept][2] - ttl)
-local over = redis.call('ZCARD', KEYS[1]) - limit
-if over > 0 then
-  local popped = redis.call('ZPOPMIN', KEYS[1], over)
-  for i = 1, #popped, 2 do redis.call('DEL', 'fixgate:prediction:' .. popped[i]) end
+local over = -redis.call('ZSCORE', KEYS[1], 'held') - limit
+local least = ARGV[#ARGV - 2] - ttl
+while true do
+  local oldest = redis.call('ZRANGE', KEYS[1], 1, 1, 'WITHSCORES')
+  local late = oldest[1] and tonumber(oldest[2]) < least
+  if not oldest[1] or (not late and over <= 0) then break end
+  local pack = cmsgpack.unpack(oldest[1])
+  local going = late and #pack or math.min(over, #pack)
+  redis.call('ZREM', KEYS[1], oldest[1])
+  redis.call('ZINCRBY', KEYS[1], going, 'held')
+  over = over - going
+  if going < #pack then
+    local rest = {unpack(pack, going + 1)}
+    redis.call('ZADD', KEYS[1], rest[1][4], cmsgpack.pack(rest))
+  end
 end
 redis.call('EXPIRE', KEYS[1], ttl)
 """
@@ -74,17 +90,24 @@ class Remembered:
         for one in self.writer.pending:
             if one.id == prediction_id:
                 return one
-        document = await self._call(self._redis.get(_key(prediction_id)))
-        while not document and time.time() - made_at(prediction_id) < GATHERED_S:
+        found = await self._kept(prediction_id)
+        while found is None and time.time() - made_at(prediction_id) < GATHERED_S:
             await asyncio.sleep(LOOK_AGAIN_S)  # another process made it, and is about to write it
-            document = await self._call(self._redis.get(_key(prediction_id)))
-        try:
-            return msgspec.json.decode(document or b"", type=Kept)
-        except msgspec.DecodeError:
+            found = await self._kept(prediction_id)
+        if found is None:
             raise NotFound(
                 f'no prediction "{prediction_id}" is remembered: unknown, older than {self._seconds:,} s, or '
                 f"not among the newest {self._count:,}"
-            ) from None
+            )
+        return found
+
+    async def _kept(self, prediction_id: str) -> Kept | None:
+        made = made_at(prediction_id)
+        if made < time.time() - self._seconds:
+            return None
+        first, last = made - SPAN_S - SLACK_S, made + SLACK_S
+        packs = await self._call(self._redis.zrangebyscore(PACKS, first, last))
+        return next((one for pack in packs for one in _unpacked(pack) if one.id == prediction_id), None)
 
     async def tell(self, one: Kept, outcome: feedback.Outcome) -> dict[str, float]:
         """Add a truth's outcome to its edition's sums, which are answered; once per prediction.
@@ -110,11 +133,14 @@ class Remembered:
         return _numbers(await self._call(self._redis.hgetall(_sums(model, version, edition))))
 
     async def _write(self, batch: Sequence[Kept]) -> None:
-        # One argument for all: the client spends more on an argument than Redis does on unpacking it.
-        packed = msgspec.msgpack.encode(
-            [(one.id, one.at, msgspec.json.encode(one).decode()) for one in batch]
-        )
-        await self._redis.eval(_KEEP, 1, INDEX, str(self._seconds), str(self._count), packed)
+        batch = batch[-self._count :]
+        arguments: list[str | bytes] = []
+        while batch:
+            until = batch[0].at + SPAN_S
+            pack = [one for one in batch if one.at <= until]
+            arguments += (str(pack[0].at), str(len(pack)), msgspec.msgpack.encode(pack))
+            batch = [one for one in batch if one.at > until]
+        await self._redis.eval(_KEEP, 1, PACKS, str(self._seconds), str(self._count), *arguments)
 
     async def _call(self, call: Awaitable[Any]) -> Any:
         try:
@@ -124,8 +150,12 @@ class Remembered:
             raise Unavailable("predictions are remembered in Redis, which does not answer") from error
 
 
-def _key(prediction_id: str) -> str:
-    return f"fixgate:prediction:{prediction_id}"
+def _unpacked(pack: bytes) -> list[Kept]:
+    """What lies in a shared Redis is not trusted."""
+    try:
+        return msgspec.msgpack.decode(pack, type=list[Kept])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
 
 
 def _sums(model: str, version: int, edition: str) -> str:

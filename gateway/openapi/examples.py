@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from contract.catalog import ServedModel, ServedVersion, TensorSpec
 from contract.model import parse
 from gateway.domain import Covariance, Fix, Options
@@ -79,8 +81,8 @@ _MODEL = ServedModel("localization", (_VERSION,), {"champion": 3})
 _COUNT = ModelCount(
     successful=1200, failed=3, hits=400, looked_up=1180, total_ms=5160.0, last_at=AT, requests=1100, errors=2
 )
-for _ms in (3.1, 3.4, 3.9, 4.2, 11.8):
-    _COUNT.latencies.add(AT - _ms, _ms)
+_MS = np.array([3.1, 3.4, 3.9, 4.2, 11.8])
+_COUNT.latencies.add(AT - _MS, _MS)
 
 
 def prediction() -> dict[str, Any]:

@@ -4,8 +4,8 @@ from collections.abc import ItemsView
 from dataclasses import dataclass, field
 
 from gateway.errors import FixgateError
-from gateway.prediction import Prediction
 from gateway.telemetry.latency_window import LatencyWindow
+from gateway.telemetry.ledger import Array, Asked, Predicted
 
 NUMBERS = (
     "successful", "failed", "hits", "looked_up", "total_ms", "requests", "errors", "under_way",
@@ -77,15 +77,22 @@ class Counters:
         """To be entered around one request for predictions, whatever becomes of it."""
         return self._count(model)
 
-    def answered(self, prediction: Prediction) -> None:
-        """One prediction was made."""
-        count = self._count(prediction.model)
-        count.successful += 1
-        count.hits += prediction.cache == "hit"
-        count.looked_up += prediction.cache != "bypass"
-        count.total_ms += prediction.inference_time_ms
-        count.last_at = prediction.at
-        count.latencies.add(prediction.at, prediction.inference_time_ms)
+    def predicted(self, group: Predicted) -> None:
+        """Predictions were made."""
+        count, many = self._count(group.model), len(group.at)
+        count.successful += many
+        if group.cache != "bypass":
+            count.looked_up += many
+            count.hits += many if group.cache == "hit" else 0
+        count.total_ms += float(group.ms.sum())
+        count.last_at = max(count.last_at or 0.0, float(group.at[-1]))
+        count.latencies.add(group.at, group.ms)
+
+    def asked(self, group: Asked) -> None:
+        """Requests are counted as they begin and end."""
+
+    def spent(self, stage: str, seconds: Array) -> None:
+        """Stages are not told by model."""
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:  # noqa: ARG002 the Tally's shape
         """One was not."""

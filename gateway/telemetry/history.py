@@ -4,14 +4,20 @@ Pure.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from contract.histogram import Histogram
+from gateway.telemetry.ledger import Array, Asked, Predicted
 
 STEP_S = 10
 STEPS = 90
+
+PREDICTS = ("/predict", "/predict/batch")
+"""How the routes end whose times and errors are told."""
 
 
 class Step(msgspec.Struct, omit_defaults=True):
@@ -51,19 +57,28 @@ class History:
     def __init__(self) -> None:
         self._steps: deque[Step] = deque(maxlen=STEPS + 1)
 
-    def request(self, now: float, status: int, seconds: float) -> None:
-        """One predict request was answered."""
-        step = self._at(now)
-        step.requests += 1
-        step.errors += status >= 500
-        step.refused += 400 <= status < 500
-        step.times_ms.add(seconds * 1e3)
+    def asked(self, group: Asked) -> None:
+        """Requests were answered; those for predictions count."""
+        if not group.route.endswith(PREDICTS):
+            return
+        for step, here in self._steps_of(group.at):
+            count = int(here.sum())
+            step.requests += count
+            step.errors += count if group.status >= 500 else 0
+            step.refused += count if 400 <= group.status < 500 else 0
+            step.times_ms.add_all(group.seconds[here] * 1e3)
 
-    def looked_up(self, now: float, *, hit: bool) -> None:
-        """One prediction asked the cache."""
-        step = self._at(now)
-        step.looked_up += 1
-        step.hits += hit
+    def predicted(self, group: Predicted) -> None:
+        """Predictions were made; those that asked the cache count."""
+        if group.cache == "bypass":
+            return
+        for step, here in self._steps_of(group.at):
+            count = int(here.sum())
+            step.looked_up += count
+            step.hits += count if group.cache == "hit" else 0
+
+    def spent(self, stage: str, seconds: Array) -> None:
+        """Stages have no history."""
 
     def queued(self, now: float, rows: int) -> None:
         """So many rows wait for Triton."""
@@ -74,6 +89,12 @@ class History:
     def steps(self, now: float) -> list[Step]:
         """Those of the last fifteen minutes in which something happened, oldest first."""
         return [step for step in self._steps if step.at > now - STEPS * STEP_S]
+
+    def _steps_of(self, at: Array) -> Iterator[tuple[Step, NDArray[np.bool_]]]:
+        """The steps that these moments lie in, each with which of them."""
+        starts = np.floor_divide(at, STEP_S)
+        for start in np.unique(starts).tolist():
+            yield self._at(start * STEP_S), starts == start
 
     def _at(self, now: float) -> Step:
         at = int(now // STEP_S) * STEP_S

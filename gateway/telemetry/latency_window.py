@@ -33,11 +33,12 @@ class LatencyWindow:
     _ms: NDArray[np.float64] = field(default_factory=lambda: np.zeros(SIZE))
     _added: int = 0
 
-    def add(self, at: float, ms: float) -> None:
-        """One more: done at `at`, Unix seconds."""
-        place = self._added % SIZE
-        self._at[place], self._ms[place] = at, ms
-        self._added += 1
+    def add(self, at: NDArray[np.float64], ms: NDArray[np.float64]) -> None:
+        """More of them: done at `at`, Unix seconds."""
+        at, ms = at[-SIZE:], ms[-SIZE:]
+        places = (self._added + np.arange(len(at))) % SIZE
+        self._at[places], self._ms[places] = at, ms
+        self._added += len(at)
 
     def dump(self) -> bytes:
         """All of it: float64 of when and how long, one after the other."""

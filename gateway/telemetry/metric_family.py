@@ -7,6 +7,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -76,6 +78,16 @@ class Distribution(Collector):
             cell = self._cells[labels] = [0.0] * (len(self.bounds) + 2)
         cell[bisect_left(self.bounds, value)] += 1.0
         cell[-1] += value
+
+    def observe_all(self, values: NDArray[np.float64], labels: Labels = ()) -> None:
+        """Take in many values."""
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = [0.0] * (len(self.bounds) + 2)
+        buckets, counts = np.unique(np.searchsorted(self.bounds, values), return_counts=True)
+        for bucket, count in zip(buckets.tolist(), counts.tolist(), strict=True):
+            cell[bucket] += count
+        cell[-1] += float(values.sum())
 
     def merged(self, keep: Keep) -> list[float]:
         """Counts by bucket (the last one is beyond all bounds) and then the sum, over the labels kept."""

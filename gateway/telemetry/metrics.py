@@ -17,10 +17,8 @@ from prometheus_client import (
 )
 
 from gateway.errors import DeadlineExceeded, FixgateError, Overloaded
-from gateway.prediction import Prediction
+from gateway.telemetry.ledger import Array, Asked, Predicted
 from gateway.telemetry.metric_family import Counts, Distribution, Labels, Read
-from gateway.telemetry.stopwatch import Stopwatch
-from gateway.uncertainty.ellipse import scale_at
 
 # Close together around the objective of 500 ms, so that its share is counted, not guessed.
 SECONDS = (
@@ -141,12 +139,22 @@ class Metrics:
         """Families kept elsewhere that tell of versions, for as long as those are served."""
         self._by_version += families
 
-    def answered(self, prediction: Prediction) -> None:
-        """One prediction was made."""
-        place = (prediction.model, str(prediction.version))
-        self.predictions.add((*place, prediction.cache))
-        level = prediction.options.confidence_level
-        self._ellipses.observe(prediction.derived.ellipse.semi_major_m / scale_at(level), place)
+    def predicted(self, group: Predicted) -> None:
+        """Predictions were made."""
+        place = (group.model, str(group.version))
+        self.predictions.add((*place, group.cache), len(group.at))
+        self._ellipses.observe_all(group.semi_major_m, place)
+
+    def asked(self, group: Asked) -> None:
+        """HTTP requests were answered."""
+        method = group.method if group.method in _METHODS else "other"
+        self.requests.add((method, group.route, str(group.status)), len(group.at))
+        labels = (group.route, group.model, group.version, group.outcome)
+        self.durations.observe_all(group.seconds, labels)
+
+    def spent(self, stage: str, seconds: Array) -> None:
+        """Predict requests were in a stage for so long."""
+        self.stages.observe_all(seconds, (stage,))
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         """One was not."""
@@ -156,21 +164,12 @@ class Metrics:
         """Recordings of a version went to another."""
         self._fallbacks.add((model, str(version), str(stand_in)), count)
 
-    def request(self, method: str, route: str, status: int, seconds: float, watch: Stopwatch) -> None:
-        """One HTTP request was answered."""
-        self.requests.add((method if method in _METHODS else "other", route, str(status)))
-        self.durations.observe(seconds, (route, watch.model, watch.version, watch.outcome))
-
     def refused(self, error: FixgateError) -> None:
         """A request ended with an error of ours."""
         if isinstance(error, Overloaded):
             self._shed.add()
         elif isinstance(error, DeadlineExceeded):
             self._late.add()
-
-    def stage(self, stage: str, seconds: float) -> None:
-        """One stage of a predict request took this long."""
-        self.stages.observe(seconds, (stage,))
 
     def triton_call(self, model: str, version: int, rows: int, seconds: float, outcome: str) -> None:
         """One call to Triton ended; `outcome` is `ok`, `cancelled` or the class of its error."""

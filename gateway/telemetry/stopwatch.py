@@ -1,34 +1,37 @@
 """Where one request's time goes, and what is noted of it on its way."""
 
 import time
+from itertools import pairwise
 
 
 class Stopwatch:
     """Time per stage of one request; whoever carries the request says which stage it enters.
 
     For metrics, log and traces, who knows notes: model and version ("" = none), cache (as `X-Cache` has it),
-    outcome (`ok`, or the class of the error), received (bytes of the body, as sent), traceparent ("" = none).
+    outcome (`ok`, or the class of the error), received (bytes of the body, as sent), traceparent ("" = none),
+    told (the stages' milliseconds as the client was told them, None = it was not).
     """
 
     __slots__ = (
-        "_since", "_spent", "_started", "cache", "model", "outcome", "received", "stage",
-        "traceparent", "version",
+        "_marks", "_started", "cache", "model", "outcome", "received", "told", "traceparent", "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._started = self._since = time.perf_counter()
-        self._spent: dict[str, float] = {}
-        self.stage = "read"
+        self._started = time.perf_counter()
+        self._marks = [("read", self._started)]
         self.model = self.version = self.cache = self.traceparent = ""
         self.outcome = "ok"
         self.received = 0
+        self.told: dict[str, float] | None = None
 
     def enter(self, stage: str) -> None:
         """The stage before ends here and `stage` begins."""
-        now = time.perf_counter()
-        self._spent[self.stage] = self._spent.get(self.stage, 0.0) + now - self._since
-        self._since = now
-        self.stage = stage
+        self._marks.append((stage, time.perf_counter()))
+
+    @property
+    def stage(self) -> str:
+        """The present one."""
+        return self._marks[-1][0]
 
     @property
     def elapsed_ms(self) -> float:
@@ -37,5 +40,8 @@ class Stopwatch:
 
     def stages_ms(self) -> dict[str, float]:
         """Every stage so far, in the order first entered, the present one included."""
-        self.enter(self.stage)
-        return {stage: spent * 1e3 for stage, spent in self._spent.items()}
+        spent: dict[str, float] = {}
+        now = time.perf_counter()
+        for (stage, began), (_, ended) in pairwise([*self._marks, ("", now)]):
+            spent[stage] = spent.get(stage, 0.0) + (ended - began) * 1e3
+        return spent

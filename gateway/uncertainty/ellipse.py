@@ -5,10 +5,10 @@ Every function takes one ellipse or many: `Ellipse[float]`, or `Ellipse[Array]` 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Generic, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.polynomial.legendre import leggauss
@@ -23,8 +23,7 @@ T = TypeVar("T", float, Array)
 CIRCLE = 1e-12  # a² - b² at most this times a²: a circle, whose direction would be rounding noise
 
 
-@dataclass(frozen=True, slots=True)
-class Ellipse(Generic[T]):
+class Ellipse(msgspec.Struct, Generic[T], frozen=True):
     """An ellipse on the east-north plane. `theta_deg`: major axis, counter-clockwise from east, (-90, 90]."""
 
     semi_major_m: T
@@ -89,6 +88,7 @@ def standard_ellipses(covariances: Sequence[Covariance]) -> Ellipse[Array]:
     return Ellipse(major, np.minimum(np.sqrt(determinant(var_east, var_north, cov) / square), major), theta)
 
 
+@lru_cache(maxsize=1024)
 def scale_at(level: float) -> float:
     """How many σ an ellipse's axes are at a confidence level in (0, 1): √(-2·ln(1 - p))."""
     return math.sqrt(-2 * math.log1p(-level))
@@ -176,17 +176,18 @@ def _probability_within(radius: Array, ratio: Array) -> Array:
 
 
 def _circle(standard: Ellipse[T], probability: float) -> T:
-    """Radius that holds `probability`, by Clenshaw's recurrence on the series in 2·b/a - 1."""
-    first, *rest = _radius_series(probability)
-    x = 2 * (standard.semi_minor_m / standard.semi_major_m) - 1
-    below = current = x * 0.0
-    for coefficient in reversed(rest):
-        below, current = current, coefficient + 2 * x * current - below
-    return (first + x * current - below) * standard.semi_major_m
+    """Radius that holds `probability`, by its series in 2·b/a - 1."""
+    series = _radius_series(probability)
+    angle = np.arccos(2 * np.asarray(standard.semi_minor_m / standard.semi_major_m) - 1)
+    radii: Array = np.cos(angle[..., np.newaxis] * _ORDERS) @ series
+    return (radii if isinstance(standard.semi_major_m, np.ndarray) else float(radii)) * standard.semi_major_m
+
+
+_ORDERS = np.arange(41.0)
 
 
 @cache
-def _radius_series(probability: float) -> tuple[float, ...]:
+def _radius_series(probability: float) -> Array:
     """Chebyshev series of the radius in units of the semi-major axis: within 1e-7 for every b/a in [0, 1]."""
 
     def radius(x: Array) -> Array:
@@ -198,4 +199,5 @@ def _radius_series(probability: float) -> tuple[float, ...]:
             low, high = np.where(short, middle, low), np.where(short, high, middle)
         return high
 
-    return tuple(chebyshev.chebinterpolate(radius, 40).tolist())  # type: ignore[no-untyped-call]
+    series: Array = chebyshev.chebinterpolate(radius, len(_ORDERS) - 1)  # type: ignore[no-untyped-call]
+    return series

@@ -25,9 +25,8 @@ from contract.version_record import (
     window_keys,
 )
 from gateway.errors import FixgateError, Unavailable
-from gateway.prediction import Prediction
 from gateway.redis_client import FAILURES
-from gateway.uncertainty.ellipse import scale_at
+from gateway.telemetry.ledger import Array, Asked, Predicted
 from gateway.versions.comparison import Comparison
 
 if TYPE_CHECKING:
@@ -63,16 +62,21 @@ class VersionRecords:
         self._complained = False
         self.dropped = 0
 
-    def answered(self, prediction: Prediction) -> None:
-        """One prediction was given."""
-        record = self._record(prediction.model, prediction.version)
-        record.answered += 1
-        if prediction.cache != "bypass":
-            record.looked_up += 1
-            record.hits += prediction.cache == "hit"
-        record.latency_ms.add(prediction.inference_time_ms)
-        ellipse, level = prediction.derived.ellipse, prediction.options.confidence_level
-        record.semi_major_m.add(ellipse.semi_major_m / scale_at(level))
+    def predicted(self, group: Predicted) -> None:
+        """Predictions were given."""
+        record, many = self._record(group.model, group.version), len(group.at)
+        record.answered += many
+        if group.cache != "bypass":
+            record.looked_up += many
+            record.hits += many if group.cache == "hit" else 0
+        record.latency_ms.add_all(group.ms)
+        record.semi_major_m.add_all(group.semi_major_m)
+
+    def asked(self, group: Asked) -> None:
+        """Requests are no version's."""
+
+    def spent(self, stage: str, seconds: Array) -> None:
+        """Stages are no version's."""
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         """A recording got none."""

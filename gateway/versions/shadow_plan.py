@@ -6,7 +6,9 @@ side answers is given to the other, so that both fixes of the same recordings ar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
 
 from contract.catalog import ServedModel, ServedVersion
 from contract.model import MelInput, ModelContract
@@ -73,7 +75,7 @@ def restated(request: PredictRequest, answered: ModelContract, other: ModelContr
         receiver_ids=ids,
         cache_enabled=options.cache_enabled,
     )
-    return replace(request, options=plain)
+    return msgspec.structs.replace(request, options=plain)
 
 
 def _frontends_differ(one: ModelContract, other: ModelContract) -> bool:

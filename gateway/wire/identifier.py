@@ -5,7 +5,6 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterator
 
 _DRAWN = 19 * 64
 _ACCEPTED = re.compile(r"[A-Za-z0-9._~:+/=-]{1,128}")
@@ -15,30 +14,28 @@ class _Random:
     """19 random hexadecimal digits at a time, asked of the system for many at once: each call costs."""
 
     def __init__(self) -> None:
-        self._left: Iterator[str] = iter(())
-        os.register_at_fork(after_in_child=self._forget)
+        self._left: list[str] = []
+        os.register_at_fork(after_in_child=self._left.clear)
 
     def take(self) -> str:
         """Digits that were never given before; safe to call from many threads."""
-        for digits in self._left:
-            return digits
-        drawn = secrets.token_hex(_DRAWN)
-        self._left = iter([drawn[place : place + 19] for place in range(0, 2 * _DRAWN, 19)])
-        return self.take()
-
-    def _forget(self) -> None:
-        self._left = iter(())
+        while True:
+            try:
+                return self._left.pop()
+            except IndexError:
+                drawn = secrets.token_hex(_DRAWN)
+                self._left += [drawn[place : place + 19] for place in range(0, 2 * _DRAWN, 19)]
 
 
 _RANDOM = _Random()
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def uuid7() -> str:
     """A version 7 UUID (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits."""
     moment = f"{time.time_ns() // 1_000_000:012x}"
     random = _RANDOM.take()
-    variant = "89ab"[int(random[3], 16) & 3]
-    return f"{moment[:8]}-{moment[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:]}"
+    return f"{moment[:8]}-{moment[8:]}-7{random[:3]}-{_VARIANTS[random[3]]}{random[4:7]}-{random[7:]}"
 
 
 def made_at(identifier: str) -> float:

@@ -3,9 +3,10 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,7 +56,7 @@ def request(body: bytes, options: Options) -> PredictRequest:
         raise InvalidInput(f"has {len(collections)} Collections; one is allowed", field="archive")
     stream = _collection(files, collections[0]) if collections else _recording(files)
     frequency = stream.frequency_hz / 1e6 if stream.frequency_hz else None
-    options = replace(
+    options = msgspec.structs.replace(
         options,
         sample_rate_hz=_agreed("sample_rate_hz", stream.sample_rate_hz, options.sample_rate_hz),
         frequency_mhz=_agreed("frequency_mhz", frequency, options.frequency_mhz),

@@ -14,6 +14,7 @@ from gateway.domain import Covariance
 from gateway.kept import recent, remembered
 from gateway.uncertainty.ellipse import radius, scale_at, standard_ellipse
 from gateway.uncertainty.geodesy import destinations
+from gateway.wire.identifier import uuid7
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, MEL, Gateway, StartGateway, announce, changed
 from tests.gateway.waiting import until
@@ -217,9 +218,8 @@ async def test_an_unknown_or_expired_prediction_is_not_found(
     assert (status, "older than 1 s" in told["detail"]) == (404, True)
     made = await echo(gateway)
     with redis.Redis.from_url(config.redis_url) as client:
-        key = f"fixgate:prediction:{made['id']}"
-        await until(lambda: bool(client.exists(key)))
-        await until(lambda: not client.exists(key))
+        await until(lambda: bool(client.exists(remembered.PACKS)))
+        await until(lambda: not client.exists(remembered.PACKS))
     assert (await tell(gateway, made["id"], 0.0))[0] == 404
 
 
@@ -235,8 +235,8 @@ async def test_only_the_newest_predictions_are_remembered(
     await until(lambda: not writer.pending)
     assert [(await tell(gateway, one["id"], 0.0))[0] for one in made] == [404, 404, 200, 200]
     with redis.Redis.from_url(config.redis_url) as client:
-        assert client.zcard(remembered.INDEX) == 2
-        assert 0 < client.ttl(remembered.INDEX) <= 86_400
+        assert client.zscore(remembered.PACKS, "held") == -2
+        assert 0 < client.ttl(remembered.PACKS) <= 86_400
 
 
 @pytest.mark.parametrize(
