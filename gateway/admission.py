@@ -155,7 +155,7 @@ class Station:
         single, batch = self._waiting(Priority.INTERACTIVE), self._waiting(Priority.BATCH)
         if priority is Priority.INTERACTIVE:
             mine = single + rows
-            return mine + min(batch, int(mine * BATCH_SHARE / (1 - BATCH_SHARE)))
+            return mine + (min(batch, int(mine * BATCH_SHARE / (1 - BATCH_SHARE))) if batch else 0)
         if priority is Priority.BATCH:
             mine = batch + rows
             return mine + min(single, int(mine * (1 - BATCH_SHARE) / BATCH_SHARE))

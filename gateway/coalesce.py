@@ -73,7 +73,7 @@ class Coalescer(Generic[Lane, Item, Answer]):
             queue = self._lanes[lane] = _Queue()
         queue.limit = max(1, limit)
         loop = asyncio.get_running_loop()
-        entries = [_Entry[Item, Answer](item, priority, loop.create_future()) for item in items]
+        entries: list[_Entry[Item, Answer]] = [_Entry(item, priority, loop.create_future()) for item in items]
         queue.entries[priority].update(dict.fromkeys(entries))
         self._waiting[priority] += len(entries)
         if priority is Priority.SHADOW:

@@ -6,6 +6,7 @@ cache key.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -134,11 +135,17 @@ def _shaped(features: Float, wanted: tuple[int, ...]) -> Float:
     if features.ndim == len(wanted):
         if all(n in (m, DYNAMIC) for n, m in zip(wanted, features.shape, strict=True)):
             return features
-    elif features.ndim == 1 and 0 not in wanted and wanted.count(DYNAMIC) <= 1:
-        fixed = math.prod(n for n in wanted if n != DYNAMIC)
-        if features.size % fixed == 0 if DYNAMIC in wanted else features.size == fixed:
-            return features.reshape(wanted)
+    elif features.ndim == 1 and _fits_flat(features.size, wanted):
+        return features.reshape(wanted)
     raise InvalidInput(f"shape {_named(features.shape)}; this model takes {_named(wanted)}", field="features")
+
+
+@lru_cache(maxsize=1024)
+def _fits_flat(size: int, wanted: tuple[int, ...]) -> bool:
+    if 0 in wanted or wanted.count(DYNAMIC) > 1:
+        return False
+    fixed = math.prod(n for n in wanted if n != DYNAMIC)
+    return size % fixed == 0 if DYNAMIC in wanted else size == fixed
 
 
 def _named(shape: tuple[int, ...]) -> str:

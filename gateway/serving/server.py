@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from gateway.middleware import answering
+from gateway.serving.dispatch import Dispatch
 from gateway.wire.identifier import request_id
 from gateway.wire.problem import MEDIA_TYPE, describe
 from gateway.wire.show import shown
@@ -43,7 +44,7 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         server = _Server(
-            answering(self.app, made.request_handler),  # type: ignore[arg-type]  # they are web.Request
+            answering(self.app, Dispatch(self.app, made.request_handler)),  # type: ignore[arg-type]  # web.Request
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,  # noqa: SLF001 aiohttp has no public way to say how errors of HTTP are answered

@@ -109,7 +109,7 @@ class Endpoint:
         keep it from that only when they are many: some may never be answered, as when a backend's child dies.
         """
         key = (model, version)
-        crowded = self._lingering[key] >= LINGERING
+        crowded = self._lingering.get(key, 0) >= LINGERING
         if self._breakers.closed(*key):
             return not crowded
         if not crowded and self._breakers.probe_due(*key):

@@ -60,7 +60,10 @@ class Triton:
 
     def available(self, model: str, version: int) -> bool:
         """Whether any Triton takes calls to a version; to ask is what makes a broken one be tried again."""
-        return any([endpoint.takes(model, version) for endpoint in self._endpoints])  # noqa: C419 ask them all
+        taken = False
+        for endpoint in self._endpoints:
+            taken = endpoint.takes(model, version) or taken
+        return taken
 
     def status(self) -> tuple[Status, ...]:
         """Every endpoint as it stands, with its breakers."""

@@ -145,6 +145,9 @@ def session_options(config):
     options.inter_op_num_threads = max(number(given, "inter_op_thread_count"), 0)
     options.enable_cpu_mem_arena = boolean(given, "enable_mem_arena")
     options.enable_mem_pattern = boolean(given, "enable_mem_pattern")
+    # A thread that waits by spinning takes the processor from the gateway, which is on the same host here.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     if INITIALIZERS in given:
         options.add_session_config_entry(INITIALIZERS, given[INITIALIZERS])
     return options

@@ -14,7 +14,6 @@ from gateway.domain import Covariance
 from gateway.kept import recent, remembered
 from gateway.uncertainty.ellipse import radius, scale_at, standard_ellipse
 from gateway.uncertainty.geodesy import destinations
-from gateway.wire.identifier import uuid7
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, MEL, Gateway, StartGateway, announce, changed
 from tests.gateway.waiting import until
