@@ -4,6 +4,7 @@ Schema `MAJOR.MINOR`: a reader takes its own major, one minor older or newer; fi
 are passed over, so that the planes can be upgraded one after the other.
 """
 
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -53,7 +54,12 @@ class ServedVersion(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def edition(self) -> str:
         """What makes its fixes: files and σ scale. What truths say of one edition says nothing of another."""
-        return f"{self.digest[:12]}:{self.sigma_scale:.6g}"
+        return _edition(self.digest, self.sigma_scale)
+
+
+@lru_cache(maxsize=1024)
+def _edition(digest: str, sigma_scale: float) -> str:
+    return f"{digest[:12]}:{sigma_scale:.6g}"
 
 
 class RoutePolicy(msgspec.Struct, frozen=True, omit_defaults=True):

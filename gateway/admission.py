@@ -21,6 +21,7 @@ SHADOW_SHARE = 0.25
 _STATIONS = 256
 """Versions remembered before those with nothing to do are forgotten."""
 
+_PRIORITIES = range(len(Priority))
 _NEWEST = 1 / 12
 _TRUSTED_AFTER = 8
 _OUTLIER = 4.0
@@ -132,7 +133,7 @@ class Station:
     @property
     def idle(self) -> bool:
         """Whether a row would leave at once."""
-        return len(self._calls) < self._calls_in_flight and not any(map(self._waiting, Priority))
+        return len(self._calls) < self._calls_in_flight and not any(map(self._waiting, _PRIORITIES))
 
     @property
     def unused(self) -> bool:
@@ -146,7 +147,7 @@ class Station:
         queue_s = calls * self._time.expected_s(limit) + (self._time.expected_s(rest) if rest else 0.0)
         return self._flying_s(now) + queue_s
 
-    def _waiting(self, priority: Priority) -> int:
+    def _waiting(self, priority: int) -> int:
         """Rows that have not left; those whose client left in flight are in `_flying` alone."""
         return max(0, self._rows[priority] - self._flying[priority])
 

@@ -31,11 +31,14 @@ async def within(deadline: float, watch: Stopwatch, work: Coroutine[Any, Any, T]
     late = _Late(task)
     timer = asyncio.get_running_loop().call_at(deadline, late.cancel)
     try:
-        return await _resumed(work, waits_for)
-    except asyncio.CancelledError:
-        if late.came and task.uncancel() <= late.cancelled_before:
+        result = await _resumed(work, waits_for)
+    except BaseException as error:
+        if late.was_all() and isinstance(error, asyncio.CancelledError):
             raise _out_of_time(watch) from None
         raise
+    else:
+        late.was_all()
+        return result
     finally:
         timer.cancel()
 
@@ -43,16 +46,21 @@ async def within(deadline: float, watch: Stopwatch, work: Coroutine[Any, Any, T]
 class _Late:
     """Cancels a task when the time is over. What `asyncio.timeout` does, in a fifth of its time."""
 
-    __slots__ = ("_task", "came", "cancelled_before")
+    __slots__ = ("_before", "_came", "_task")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
-        self.cancelled_before = task.cancelling()
-        self.came = False
+        self._before = task.cancelling()
+        self._came = False
 
     def cancel(self) -> None:
-        self.came = True
+        """The time is over."""
+        self._came = True
         self._task.cancel()
+
+    def was_all(self) -> bool:
+        """Take the cancellation back; whether it came, and nobody else cancelled the task."""
+        return self._came and self._task.uncancel() <= self._before
 
 
 @coroutine

@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-BATCH = 256
+BATCH = 1024
 WRITE_S = 1.0
 
-GATHER_S = 0.05
+GATHER_S = 0.2
 """What comes within that is written together: a round trip costs as much as several answers."""
 
 
