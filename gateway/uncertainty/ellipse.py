@@ -179,7 +179,7 @@ def _circle(standard: Ellipse[T], probability: float) -> T:
     """Radius that holds `probability`, by its series in 2·b/a - 1."""
     series = _radius_series(probability)
     angle = np.arccos(2 * np.asarray(standard.semi_minor_m / standard.semi_major_m) - 1)
-    radii = (np.cos(angle[..., np.newaxis] * _ORDERS) * series).sum(axis=-1)
+    radii: Array = (np.cos(angle[..., np.newaxis] * _ORDERS) * series).sum(axis=-1)
     return (radii if isinstance(standard.semi_major_m, np.ndarray) else float(radii)) * standard.semi_major_m
 
 

@@ -15,6 +15,7 @@ from gateway import errors
 from gateway.keys import REQUEST_ID, SERVICES
 from gateway.services import Services
 from gateway.serving.server import Runner
+from gateway.telemetry.ledger import Ledger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.request_log import RequestLog
 
@@ -49,11 +50,12 @@ class Server(TestServer):
 
 @pytest.fixture
 async def client() -> AsyncIterator[TestClient[Any, Any]]:
-    app = web.Application()
+    app, metrics = web.Application(), Metrics()
     app[SERVICES] = cast(
         Services,
         SimpleNamespace(
-            metrics=Metrics(),
+            metrics=metrics,
+            ledger=Ledger([metrics]),
             request_log=RequestLog(10),
             tracing=None,
             readiness=SimpleNamespace(draining=False),
@@ -136,6 +138,7 @@ async def test_requests_are_counted_by_route_not_by_path(client: TestClient[Any,
     for path in ("/raise/input", "/raise/rate", "/nowhere/a", "/nowhere/b"):
         await client.get(path)
     services = cast(web.Application, client.app)[SERVICES]
+    services.ledger.settle()
     lines = [
         line
         for line in services.metrics.exposition().decode().splitlines()

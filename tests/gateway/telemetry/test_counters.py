@@ -2,6 +2,7 @@
 
 from gateway.errors import BadAnswer
 from gateway.telemetry.counters import Counters
+from tests.gateway.telemetry.noted import predicted
 from tests.gateway.wire.test_response import prediction
 
 
@@ -14,8 +15,8 @@ def test_a_model_that_was_never_asked_has_no_rates() -> None:
 def test_counts_add_up_by_model() -> None:
     counters = Counters()
     for outcome, ms in (("miss", 4.0), ("hit", 2.0), ("bypass", 6.0)):
-        counters.answered(prediction(cache=outcome, inference_time_ms=ms, at=7.0))
-    counters.answered(prediction(model="other"))
+        predicted(counters, prediction(cache=outcome, inference_time_ms=ms, at=7.0))
+    predicted(counters, prediction(model="other"))
     counters.failed("localization", 3, BadAnswer("no"))
     count = counters.of("localization")
     assert (count.successful, count.failed, count.average_ms, count.last_at) == (3, 1, 4.0, 7.0)
@@ -24,5 +25,5 @@ def test_counts_add_up_by_model() -> None:
 
 def test_a_rate_counts_only_who_asked_the_cache() -> None:
     counters = Counters()
-    counters.answered(prediction(cache="bypass"))
+    predicted(counters, prediction(cache="bypass"))
     assert counters.of("localization").hit_rate is None

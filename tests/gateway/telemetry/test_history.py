@@ -10,7 +10,9 @@ import redis.asyncio
 from gateway.redis_client import connect
 from gateway.telemetry.history import STEP_S, STEPS, History, Step, merged, whole
 from gateway.telemetry.history_share import HistoryShare
+from tests.gateway.telemetry.noted import asked, predicted
 from tests.gateway.waiting import until
+from tests.gateway.wire.test_response import prediction
 from tests.launch import free_ports
 
 NOW = 1_800_000_000.0
@@ -20,9 +22,8 @@ def filled(now: float = NOW) -> History:
     """Four requests in one step."""
     history = History()
     for status, seconds in ((200, 0.010), (200, 0.020), (404, 0.001), (503, 0.600)):
-        history.request(now, status, seconds)
-    history.looked_up(now, hit=True)
-    history.looked_up(now, hit=False)
+        asked(history, status, seconds, at=now)
+    predicted(history, prediction(cache="hit", at=now), prediction(cache="miss", at=now))
     history.queued(now, 7)
     history.queued(now, 3)
     return history
@@ -43,7 +44,7 @@ def test_a_step_tells_faults_from_refusals_and_keeps_the_longest_queue() -> None
 
 def test_steps_of_the_same_time_add_up_and_an_idle_one_is_not_there() -> None:
     first, second = filled(), filled()
-    second.request(NOW + 2 * STEP_S, 200, 0.5)
+    asked(second, 200, 0.5, at=NOW + 2 * STEP_S)
     steps = merged([*first.steps(NOW), *second.steps(NOW)])
     assert [(one.at - int(NOW), one.requests) for one in steps] == [(0, 8), (20, 1)]
     everything = whole(steps)
@@ -54,7 +55,7 @@ def test_what_is_older_than_fifteen_minutes_is_forgotten() -> None:
     history = filled()
     assert history.steps(NOW + STEPS * STEP_S) == []
     for number in range(3 * STEPS):
-        history.request(NOW + number * STEP_S, 200, 0.001)
+        asked(history, 200, 0.001, at=NOW + number * STEP_S)
     assert len(history.steps(NOW + 3 * STEPS * STEP_S)) < STEPS
 
 

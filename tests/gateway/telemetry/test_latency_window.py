@@ -10,7 +10,7 @@ def filled(times: list[float], *, every_s: float = 0.1) -> LatencyWindow:
     """A window that took these times, `every_s` apart, the first at 0."""
     window = LatencyWindow()
     for place, ms in enumerate(times):
-        window.add(place * every_s, ms)
+        window.add(np.array([place * every_s]), np.array([ms]))
     return window
 
 

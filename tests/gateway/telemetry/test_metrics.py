@@ -9,6 +9,7 @@ from gateway.prediction import CacheOutcome, Prediction, derive
 from gateway.telemetry.heimdall_metrics import HeimdallMetrics
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.stopwatch import Stopwatch
+from tests.gateway.telemetry.noted import asked, predicted
 
 
 def prediction(version: int = 1, cache: CacheOutcome = "miss", level: float = 0.68) -> Prediction:
@@ -20,10 +21,17 @@ def prediction(version: int = 1, cache: CacheOutcome = "miss", level: float = 0.
     )  # fmt: skip
 
 
-def request(metrics: Metrics, seconds: float, outcome: str = "ok", status: int = 200) -> None:
+def request(
+    metrics: Metrics,
+    seconds: float,
+    outcome: str = "ok",
+    status: int = 200,
+    told: dict[str, float] | None = None,
+) -> None:
     watch = Stopwatch()
+    watch.told = told
     watch.model, watch.version, watch.outcome = "m", "1", outcome
-    metrics.request("POST", "/predict", status, seconds, watch)
+    asked(metrics, status, seconds, watch=watch)
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -60,14 +68,14 @@ def test_buckets_lie_close_around_the_objective() -> None:
 def test_a_method_that_a_client_made_up_makes_no_series() -> None:
     metrics = Metrics()
     for method in ("BREW", "FROB"):
-        metrics.request(method, "other", 404, 0.001, Stopwatch())
+        asked(metrics, 404, 0.001, method=method, route="other")
     assert samples(metrics)["fixgate_http_requests_total", "other", "other", "404"] == 2
 
 
 def test_the_semi_major_axis_is_that_of_one_sigma_whatever_level_was_asked_for() -> None:
     metrics = Metrics()
-    metrics.answered(prediction(level=0.68))
-    metrics.answered(prediction(level=0.99))
+    predicted(metrics, prediction(level=0.68))
+    predicted(metrics, prediction(level=0.99))
     assert samples(metrics)["fixgate_ellipse_semi_major_metres_sum", "m", "1"] == pytest.approx(40.0)
 
 
@@ -84,7 +92,7 @@ def test_what_was_shed_and_what_came_too_late_are_counted_from_zero() -> None:
 def test_versions_that_are_no_longer_served_leave_no_series() -> None:
     metrics = Metrics()
     for version in (1, 2):
-        metrics.answered(prediction(version))
+        predicted(metrics, prediction(version))
         metrics.triton_call("m", version, 4, 0.01, "ok")
     request(metrics, 0.1)
     metrics.keep_only({("m", "2")})
@@ -99,13 +107,11 @@ def test_versions_that_are_no_longer_served_leave_no_series() -> None:
 def test_heimdalls_names_tell_the_same_in_its_units() -> None:
     metrics = Metrics()
     metrics.registry.register(HeimdallMetrics(metrics, lambda: 1.0, lambda: 1024.0))
-    request(metrics, 0.1)
+    request(metrics, 0.1, told={"frontend": 2.0, "triton": 4.0})
     request(metrics, 0.2, "Overloaded", 503)
-    metrics.stage("frontend", 0.002)
-    metrics.stage("triton", 0.004)
     outcomes: list[CacheOutcome] = ["hit", "hit", "miss", "coalesced", "bypass"]
     for cache in outcomes:
-        metrics.answered(prediction(cache=cache))
+        predicted(metrics, prediction(cache=cache))
     metrics.switched("m")
     found = samples(metrics)
     assert found["inference_latency_ms_sum",] == pytest.approx(100.0)

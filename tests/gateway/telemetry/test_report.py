@@ -10,6 +10,7 @@ from gateway.telemetry.counters import Counters
 from gateway.telemetry.latency_window import SIZE, LatencyWindow
 from gateway.telemetry.metric_family import Counts, Distribution, Read
 from gateway.telemetry.report import Report, count_of, departed, exposition, merged, report
+from tests.gateway.telemetry.noted import predicted
 from tests.gateway.wire.test_response import prediction
 
 
@@ -21,7 +22,7 @@ def process(requests: int, seconds: float, *, ready: float = 1.0, entries: float
     Read("fixgate_ready", "Ready.", (), registry, lambda: [((), ready)])
     Read("entries", "Entries.", (), registry, lambda: [((), entries)])
     with counters.request("localization"):
-        counters.answered(prediction(at=100.0 + seconds, inference_time_ms=1e3 * seconds, cache="hit"))
+        predicted(counters, prediction(at=100.0 + seconds, inference_time_ms=1e3 * seconds, cache="hit"))
     counters.failed("localization", 3, BadAnswer("no"))
     return msgspec.msgpack.decode(msgspec.msgpack.encode(report(registry, counters)), type=Report)
 
@@ -70,7 +71,7 @@ def test_windows_together_are_the_one_window_of_a_process_that_saw_everything() 
     draw = np.random.default_rng(3)
     times = np.sort(draw.uniform(0, 100, 3 * SIZE))
     whole, parts = LatencyWindow(), [LatencyWindow() for _ in range(3)]
-    for at in times.tolist():
+    for at in times.reshape(-1, 1):
         whole.add(at, at % 7)
         parts[int(draw.integers(3))].add(at, at % 7)
     together = LatencyWindow.parse([one.dump() for one in parts])

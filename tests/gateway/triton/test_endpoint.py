@@ -155,6 +155,7 @@ async def test_a_call_that_is_never_answered_ends_at_last_and_its_region_is_not_
     call.cancel()
     await asyncio.wait([call])
     await until(lambda: client.status()[0].in_flight == 0)
+    await until(lambda: server.held == 0)  # it has heard too, and will not look at these rows any more
     server.gate.set()
     await until(lambda: used not in server.regions)
     await in_memory(client, server)

@@ -16,6 +16,7 @@ from gateway.versions import records as version_records
 from gateway.versions.comparison import Comparison
 from gateway.versions.records import VersionRecords
 from tests.gateway.conftest import Clock
+from tests.gateway.telemetry.noted import predicted
 from tests.launch import free_ports
 
 START = 1_700_000_400.0
@@ -45,7 +46,7 @@ async def client(empty_redis: str) -> AsyncIterator["redis.asyncio.Redis"]:
 async def test_what_was_counted_is_read_back(client: "redis.asyncio.Redis", clock: Clock) -> None:
     records = VersionRecords(client, clock=clock)
     for outcome in ("miss", "hit", "hit", "bypass"):
-        records.answered(prediction(cache=outcome))
+        predicted(records, prediction(cache=outcome))
     records.failed("m", 1, BadAnswer("NaN"))
     records.failed("m", 1, InvalidInput("no"))
     records.fell_back("m", 2, 3)
@@ -73,7 +74,7 @@ async def test_processes_and_windows_add_up(client: "redis.asyncio.Redis", clock
         clock.now = at
         for records in (one, other):
             await records.flush()
-            records.answered(prediction())
+            predicted(records, prediction())
             await records.flush()
     clock.now += 1
     assert (await one.read("m", 60.0))[1].answered == 6
@@ -85,7 +86,7 @@ async def test_the_coarse_series_reaches_further_back(client: "redis.asyncio.Red
     for step in range(3):
         clock.now = START + step * COARSE.window_s
         await records.flush()
-        records.answered(prediction())
+        predicted(records, prediction())
     clock.now += FINE.window_s
     await records.flush()
     assert (await records.read("m", 86_400.0))[1].answered == 3
@@ -95,7 +96,7 @@ async def test_the_coarse_series_reaches_further_back(client: "redis.asyncio.Red
 
 async def test_every_window_expires(client: "redis.asyncio.Redis", clock: Clock) -> None:
     records = VersionRecords(client, clock=clock)
-    records.answered(prediction())
+    predicted(records, prediction())
     await records.flush()
     clock.now += FINE.window_s
     await records.flush()
@@ -107,7 +108,7 @@ async def test_every_window_expires(client: "redis.asyncio.Redis", clock: Clock)
 
 async def test_what_has_not_changed_is_not_written_again(client: "redis.asyncio.Redis", clock: Clock) -> None:
     records = VersionRecords(client, clock=clock)
-    records.answered(prediction())
+    predicted(records, prediction())
     await records.flush()
     await client.flushall()
     await records.flush()
@@ -125,7 +126,7 @@ async def test_redis_away_costs_only_what_does_not_fit(
     nowhere = connect(f"redis://127.0.0.1:{free_ports(1)[0]}", max_connections=1)
     records = VersionRecords(nowhere, clock=clock)
     for version in (1, 2, 3):
-        records.answered(prediction(version))
+        predicted(records, prediction(version))
     await records.flush()
     await records.flush()
     assert records.dropped == 1
@@ -141,7 +142,7 @@ async def test_redis_away_costs_only_what_does_not_fit(
 async def test_garbage_in_redis_is_passed_over(client: "redis.asyncio.Redis", clock: Clock) -> None:
     records = VersionRecords(client, clock=clock)
     await client.hset(keys.version_records("m", FINE.window_s, FINE.start(START)), "1/x", b"garbage")
-    records.answered(prediction())
+    predicted(records, prediction())
     await records.flush()
     assert (await records.read("m", 10.0))[1] == VersionRecord(
         answered=1,
