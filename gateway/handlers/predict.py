@@ -30,8 +30,8 @@ from gateway.wire.response import batch_document, failed_item, prediction_docume
 T = TypeVar("T")
 Parse = Callable[[str | None, Query, bytes, Limits], T]
 
-OFF_LOOP_BYTES = 256 << 10
-"""Larger bodies are parsed in a thread."""
+OFF_LOOP_JSON, OFF_LOOP_BYTES = 256 << 10, 512 << 10
+"""Larger bodies are parsed in a thread: JSON, which takes longer, and the binary forms."""
 
 
 class _Target(NamedTuple):
@@ -94,15 +94,16 @@ async def _parsed(
     """
     watch, encoding = request[WATCH], request.headers.get("Content-Encoding")
     content_type, query = request.headers.get("Content-Type"), read.query(request)
-    length = request.content_length
-    if encoding is not None or length is None or length > OFF_LOOP_BYTES:
+    length, is_json = request.content_length, (content_type or "").startswith(JSON)
+    most = OFF_LOOP_JSON if is_json else OFF_LOOP_BYTES
+    if encoding is not None or length is None or length > most:
         services.predictor.admit(target.model, target.pin, target.priority, target.until)
         _admit_to_threads(services, target)
     body = await read.body(request, target.until, services.config.max_body_bytes, share)
     watch.enter("parse")
     watch.received = len(body)
 
-    if encoding is None and len(body) <= OFF_LOOP_BYTES:
+    if encoding is None and len(body) <= most:
         return parse(content_type, query, body, services.limits)
 
     def read_body() -> T:
@@ -110,7 +111,7 @@ async def _parsed(
         return parse(content_type, query, decoded, services.limits)
 
     _admit_to_threads(services, target)
-    kind = "json" if (content_type or "").startswith(JSON) else "binary"
+    kind = "json" if is_json else "binary"
     if encoding is not None:
         kind = "compressed"
     return await within(target.until, watch, services.signal.run(f"parse {kind}", len(body), read_body))
