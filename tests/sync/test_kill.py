@@ -23,9 +23,9 @@ PUBLISHING = [
     ("sync.preflight:run", "after"),
     ("sync.work:stage", "after"),
     # step 4: the version in its place, step 5: the config that names it
-    ("sync.repository:Repository.add_version", "before"),
-    ("sync.repository:Repository.add_version", "after"),
-    ("sync.repository:Repository.write_config", "after"),
+    ("sync.folder_repository:FolderRepository.add_version", "before"),
+    ("sync.folder_repository:FolderRepository.add_version", "after"),
+    ("sync.folder_repository:FolderRepository.write_config", "after"),
     # step 6 and 7: ready and proved
     ("sync.publication:Publisher._wait", "after"),
     ("sync.publication:Publisher._prove", "after"),
@@ -38,8 +38,8 @@ PUBLISHING = [
 RETIRING = [
     # step 9: out of the config, then out of the root, then deleted
     ("sync.work:retire", "before"),
-    ("sync.repository:Repository.remove_version", "before"),
-    ("sync.repository:Repository.remove_version", "after"),
+    ("sync.folder_repository:FolderRepository.remove_version", "before"),
+    ("sync.folder_repository:FolderRepository.remove_version", "after"),
 ]
 
 
@@ -76,7 +76,7 @@ def run_until_dead(undertaker: subprocess.Popen[str], made: Rig, place: str, whe
         "FIXGATE_HOME": str(config.home),
         "FIXGATE_MLFLOW_URI": config.mlflow_uri,
         "FIXGATE_REDIS_URL": config.redis_url,
-        "FIXGATE_MODEL_REPOSITORY": str(config.model_repository),
+        "FIXGATE_MODEL_REPOSITORY": config.model_repository,
         "FIXGATE_STAGING": str(config.staging),
         "FIXGATE_TRITON_HTTP": ",".join(config.triton_http),
         "FIXGATE_MODELS": made.name,
@@ -161,7 +161,7 @@ def test_a_kill_while_a_first_version_is_published_leaves_no_half_model(
     sync_rig: Rig, undertaker: subprocess.Popen[str], when: str
 ) -> None:
     number = add(sync_rig, "champion")
-    run_until_dead(undertaker, sync_rig, "sync.repository:Repository.add_model", when)
+    run_until_dead(undertaker, sync_rig, "sync.folder_repository:FolderRepository.add_model", when)
     folder = sync_rig.triton.repository / sync_rig.name
     assert folder.exists() == (when == "after")
     check_finished(sync_rig, number, set())
