@@ -39,7 +39,7 @@ def main() -> None:
                 home=home / "sync",
                 mlflow_uri=mlflow_uri,
                 redis_url=redis_url,
-                model_repository=triton.repository,
+                model_repository=str(triton.repository),
                 staging=triton.staging,
                 triton_http=(triton.http,),
             )

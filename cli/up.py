@@ -71,6 +71,11 @@ def up(
     """
     from stack.options import Options
 
+    if str(model_repository).startswith("s3:"):
+        raise typer.BadParameter(
+            "fixgate up serves a folder; for object storage, start sync and Triton by themselves (docs/sync.md)",
+            param_hint="FIXGATE_MODEL_REPOSITORY",
+        )
     options = Options(
         home=home.absolute(),
         model_repository=model_repository.absolute(),

@@ -11,6 +11,7 @@ from sync.desk import Desk
 from sync.feed import Feed
 from sync.jobs import Jobs
 from sync.journal import Journal, decisions
+from sync.location import open_repository
 from sync.metrics import Metrics
 from sync.progress import Progress
 from sync.publication import Publisher
@@ -18,7 +19,6 @@ from sync.quarantine import Quarantine
 from sync.reconcile import Reconciler
 from sync.records import Records
 from sync.registry import Registry
-from sync.repository import Repository
 from sync.rollouts import Rollouts
 from sync.settings import Defaults
 from sync.triton import Triton
@@ -36,10 +36,14 @@ class Parts:
 
 
 def assemble(config: Config, bell: Bell) -> Parts:
-    """Every part, wired: nothing is read or written yet but sync's home."""
+    """Every part, wired: nothing is read or written yet but sync's home.
+
+    Raises:
+        Misconfigured: the model repository is in object storage, and boto3 is not installed.
+    """
     os.makedirs(config.home, exist_ok=True)
     registry = Registry(config.mlflow_uri, config.versions_s)
-    repository = Repository(config.model_repository, config.staging_folder)
+    repository = open_repository(config)
     tritons = tuple(Triton(address) for address in config.triton_http)
     feed = Feed(config.redis_url, config.home / "catalog.json", config.default_model)
     metrics = Metrics()

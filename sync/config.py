@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from contract.environment import PREFIX, SecretFileError, with_secrets
+from sync import s3_url
 from sync.errors import Misconfigured
 
 FALLBACKS = {
@@ -29,7 +30,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     home: Path = Path(".fixgate")
     mlflow_uri: str = "http://127.0.0.1:5000"
     redis_url: str = "redis://127.0.0.1:6380/0"
-    model_repository: Path = Path("model_repository")
+    model_repository: str = "model_repository"
     staging: Path | None = None
     triton_http: tuple[str, ...] = ("127.0.0.1:8000",)
     sync_host: str = "127.0.0.1"
@@ -56,7 +57,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def staging_folder(self) -> Path:
-        """Where versions are made ready: on the repository's mount, outside of it."""
+        """Where versions are made ready: outside the repository; if that is a folder, on its mount."""
         return self.staging or self.home / "staging"
 
 
@@ -85,7 +86,12 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
         if name in values:
             values[name] = [part.strip() for part in given[name].split(",") if part.strip()]
     try:
+        s3_url.parse(values.get("model_repository", ""))
         return msgspec.convert(values, Config, strict=False, dec_hook=_decode)
+    except s3_url.NotAnS3Url as error:
+        raise Misconfigured(
+            f"FIXGATE_MODEL_REPOSITORY: {error}; got {values['model_repository']!r}"
+        ) from error
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         variable = PREFIX + path.rstrip("`").split("[")[0].upper()

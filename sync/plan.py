@@ -61,9 +61,16 @@ class Reconfigure:
     settings: Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Take out what a publication or removal that was not finished left of a model; nothing serves it."""
+
+    model: str
+
+
 Standing = Literal["done", "stage", "publish", "replace", "wait"]
 
-Action = Stage | Publish | Refuse | Retire | Reconfigure
+Action = Stage | Publish | Refuse | Retire | Reconfigure | Clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class Situation:
 
 def plan(desired: Desired, live: Live, situation: Situation) -> tuple[Action, ...]:
     """The next actions, in order; at most one publication per model."""
-    actions: list[Action] = []
+    actions: list[Action] = [Clear(name) for name in live.unfinished if name not in situation.publishing]
     for model in desired.values():
         actions += _advance(model, live, situation)
     if desired:

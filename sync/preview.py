@@ -6,12 +6,12 @@ from sync import catalogue, observation
 from sync.config import Config
 from sync.desired import WantedVersion
 from sync.feed import Feed
+from sync.location import open_repository
 from sync.observation import Observation
-from sync.plan import Action, Publish, Reconfigure, Refuse, Retire, Situation, Stage, plan
+from sync.plan import Action, Clear, Publish, Reconfigure, Refuse, Retire, Situation, Stage, plan
 from sync.progress import Progress
 from sync.quarantine import Quarantine
 from sync.registry import Registry
-from sync.repository import Repository
 from sync.settings import dump_tag
 from sync.survey import survey
 from sync.triton import Triton
@@ -41,6 +41,7 @@ def preview(config: Config) -> Preview:
     """Look, and change nothing.
 
     Raises:
+        Misconfigured: the repository is in object storage, and boto3 is not installed.
         RepositoryUnavailable: the repository cannot be read.
     """
     quarantine = Quarantine(config.home / "quarantine.json")
@@ -50,7 +51,7 @@ def preview(config: Config) -> Preview:
         seen = survey(
             config,
             Registry(config.mlflow_uri),
-            Repository(config.model_repository, config.staging_folder),
+            open_repository(config),
             [Triton(address) for address in config.triton_http],
         )
         return Preview(
@@ -107,6 +108,10 @@ def _of(action: Action) -> list[Difference]:
             return [_difference("refuse", wanted, f"{fault}: {reason}")]
         case Reconfigure(model, settings):
             return [Difference(model, None, "load every version again", dump_tag(settings))]
+        case Clear(model):
+            return [
+                Difference(model, None, "clear", "left by a publication or removal that was not finished")
+            ]
         case Retire(model, versions):
             return [Difference(model, number, "retire", "no longer wanted") for number in versions]
 

@@ -1,31 +1,30 @@
 """Prove a version through Triton: the rows that preflight recorded, at several batch sizes, must come back
 as preflight got them. It catches a runtime that differs from ours, and it is the warm-up."""
 
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from sync import record
 from sync.errors import Refused
 from sync.triton import Triton
 
 TOLERANCE = 1e-4
 
 
-def prove(triton: Triton, model: str, version: int, folder: Path, max_batch_size: int) -> None:
+def prove(triton: Triton, model: str, version: int, recorded: bytes, max_batch_size: int) -> None:
     """Ask one Triton.
 
     Args:
-        folder: the version's folder with the proof in it.
+        recorded: the version's proof (`record.PROOF`).
 
     Raises:
         Refused: Triton fails a request or gives other values.
         TritonUnavailable: no answer.
     """
-    rows, answers = _load(folder / record.PROOF)
+    rows, answers = _load(recorded)
     count = len(next(iter(rows.values())))
     for size in dict.fromkeys((1, min(count, max_batch_size), max_batch_size)):
         order = np.arange(size) % count
@@ -38,8 +37,8 @@ def prove(triton: Triton, model: str, version: int, folder: Path, max_batch_size
             _compare(name, given[name], wanted[order], f"Triton at {triton.address}, batch of {size}")
 
 
-def _load(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    with np.load(path, allow_pickle=False) as arrays:
+def _load(recorded: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    with np.load(BytesIO(recorded), allow_pickle=False) as arrays:
         rows = {key.removeprefix("in:"): arrays[key] for key in arrays if key.startswith("in:")}
         answers = {key.removeprefix("out:"): arrays[key] for key in arrays if key.startswith("out:")}
     return rows, answers

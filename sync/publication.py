@@ -95,7 +95,7 @@ class Publisher:
     def _commit(self, model: str, number: int) -> None:
         config = self._config(model)
         if number not in config.versions:
-            present = [one for one in config.versions if self.repository.version_folder(model, one).is_dir()]
+            present = [one for one in config.versions if self.repository.has_version(model, one)]
             self.repository.write_config(pbtxt.with_versions(config, (*present, number)))
 
     def _wait(self, model: str, numbers: tuple[int, ...], before: Failures) -> None:
@@ -141,13 +141,15 @@ class Publisher:
         return Refused("triton", f"not ready within {self.load_timeout_s:g} s on {names}")
 
     def _prove(self, model: str, number: int) -> None:
-        folder = self.repository.version_folder(model, number)
+        recorded = self.repository.read_proof(model, number)
         for triton in self.tritons:
-            proof.prove(triton, model, number, folder, self._config(model).settings.max_batch_size)
+            proof.prove(triton, model, number, recorded, self._config(model).settings.max_batch_size)
 
     def _take_back(self, model: str, number: int) -> None:
         """Put the config back as it was before, then take the folder out."""
-        config = self._config(model)
+        config = self.repository.read_config(model)
+        if config is None:
+            return
         others = tuple(one for one in config.versions if one != number)
         if others:
             self.repository.write_config(pbtxt.with_versions(config, others))
@@ -183,7 +185,7 @@ def retire(repository: Repository, model: str, numbers: tuple[int, ...]) -> None
     if config is None:
         return
     left = tuple(one for one in config.versions
-                 if one not in numbers and repository.version_folder(model, one).is_dir())  # fmt: skip
+                 if one not in numbers and repository.has_version(model, one))  # fmt: skip
     if not left:
         repository.remove_model(model)
         return

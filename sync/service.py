@@ -9,7 +9,7 @@ from sync.api import make_app
 from sync.assembly import assemble
 from sync.config import Config
 from sync.errors import Misconfigured, RepositoryUnavailable
-from sync.lock import Lock
+from sync.repository import Lock
 from sync.server import Server
 from sync.watch import Bell, Watch
 
@@ -34,7 +34,7 @@ class Service:
         signal.signal(signal.SIGHUP, lambda *_: watch.look_again())
         server = None if once else self._listen(watch)
         self.on_watch(watch)
-        lock = Lock(self.config.model_repository, self.config.staging_folder)
+        lock = watch.reconciler.repository.lock()
         try:
             if self._start(watch, lock, once=once):
                 if not once:
@@ -63,8 +63,6 @@ class Service:
         said = ""
         while not self.bell.stopped:
             try:
-                self.config.model_repository.mkdir(parents=True, exist_ok=True)
-                self.config.staging_folder.mkdir(parents=True, exist_ok=True)
                 if lock.acquire():
                     watch.reconciler.start()
                     return True

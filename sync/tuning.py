@@ -1,22 +1,21 @@
 """Find a model's settings by measuring them through Triton itself, on a copy beside the model that serves.
 
-The copy is a model of its own (hard links to the same files), which sync does not own and leaves alone.
+The copy is a model of its own with the same files, which sync does not own and leaves alone.
 """
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from io import BytesIO
 
 import numpy as np
 
-from sync import load, pbtxt, record
+from sync import load, pbtxt
 from sync.config import Config
 from sync.errors import Refused
 from sync.load import Measured
-from sync.pbtxt import ServingConfig
+from sync.location import open_repository
 from sync.record import Record
 from sync.registry import Registry
 from sync.repository import TRIAL_PREFIX, LiveModel, Repository
@@ -74,8 +73,9 @@ def tune(
     Raises:
         Refused: the model is not served from this repository.
         TritonUnavailable: the first Triton does not answer.
+        RepositoryUnavailable: the repository cannot be read or written.
     """
-    repository = Repository(config.model_repository, config.staging_folder)
+    repository = open_repository(config)
     triton = Triton(config.triton_http[0])
     live = repository.observe().models.get(model)
     number = max(live.configured, default=None) if live else None
@@ -102,29 +102,19 @@ class _Bench:
 
     def try_out(self, settings: Settings) -> Trial:
         name = TRIAL_PREFIX + uuid.uuid4().hex[:8]
-        source = self.repository.version_folder(self.live.name, self.known.version)
-        _place(self.repository, pbtxt.trial(self.live.config, name, settings), source, self.known)
+        recorded = BytesIO(self.repository.read_proof(self.live.name, self.known.version))
+        self.repository.add_trial(pbtxt.trial(self.live.config, name, settings), self.known)
         try:
             reason = _wait(self.triton, name, self.load_timeout_s)
             if reason:
                 return Trial(settings, None, reason)
-            with np.load(source / record.PROOF, allow_pickle=False) as arrays:
+            with np.load(recorded, allow_pickle=False) as arrays:
                 row = {key.removeprefix("in:"): arrays[key][:1] for key in arrays if key.startswith("in:")}
             outputs = tuple(one.name for one in self.known.outputs)
             request = load.Request(self.triton.address, name, row, outputs)
             return Trial(settings, load.measure(request, self.terms.clients, self.terms.seconds))
         finally:
             self.repository.remove_model(name)
-
-
-def _place(repository: Repository, config: ServingConfig, source: Path, known: Record) -> None:
-    folder = repository.new_folder("tune") / config.name
-    for name in known.files:
-        (folder / "1" / name).parent.mkdir(parents=True, exist_ok=True)
-        os.link(source / name, folder / "1" / name)
-    (folder / pbtxt.NAME).write_text(config.text)
-    os.rename(folder, repository.root / config.name)
-    folder.parent.rmdir()
 
 
 def _wait(triton: Triton, name: str, timeout_s: float) -> str:
@@ -142,8 +132,8 @@ def _wait(triton: Triton, name: str, timeout_s: float) -> str:
 
 def _clear_leftovers(repository: Repository) -> None:
     """Copies of a tune that was killed."""
-    for folder in repository.root.glob(f"{TRIAL_PREFIX}*"):
-        repository.remove_model(folder.name)
+    for name in repository.trials():
+        repository.remove_model(name)
 
 
 def apply(config: Config, model: str, settings: Settings) -> None:

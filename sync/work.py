@@ -14,11 +14,11 @@ from contract.deployment import Deployment, Event
 from sync import replies, settings
 from sync.config import Config
 from sync.desired import WantedVersion
-from sync.errors import Fault, Refused, Unavailable
+from sync.errors import Fault, Refused, RepositoryUnavailable, Unavailable
 from sync.jobs import Finished, Jobs
 from sync.journal import Journal
 from sync.observation import Move, Observation
-from sync.plan import MODEL_ITSELF, Action, Key, Publish, Reconfigure, Refuse, Retire, Stage
+from sync.plan import MODEL_ITSELF, Action, Clear, Key, Publish, Reconfigure, Refuse, Retire, Stage
 from sync.progress import Progress, Proof
 from sync.publication import Publisher, Stopped, retire
 from sync.quarantine import Quarantine, Refusal
@@ -72,11 +72,20 @@ class Work:
                     self._retire(model, versions, seen)
                 case Reconfigure(model, wanted_settings):
                     self._reconfigure(model, wanted_settings, seen)
+                case Clear(model):
+                    log.info("%s: clearing what was left unfinished", model)
+                    self.publisher.repository.clear(model)
 
     def settle(self) -> None:
         """Take in what the ended jobs came to."""
         for ended in self.jobs.collect():
-            self._settle(ended, time.time())
+            try:
+                self._settle(ended, time.time())
+            except RepositoryUnavailable as error:
+                # What the job did stands where it stands: later passes see it and go on from there.
+                if isinstance(ended.result, Staged):
+                    self.publisher.repository.drop(ended.result.folder.parent)
+                self._settle(Finished(ended.key, error=error), time.time())
 
     def forget_unwanted(self, seen: Observation) -> None:
         """Drop what stands ready in staging, or rests, and nobody wants any more."""
@@ -143,7 +152,7 @@ class Work:
 
     def _settle_settings(self, ended: Finished, now: float) -> None:
         key, error = ended.key, ended.error
-        chosen, since = self._tuning.pop(key[0])
+        chosen, since = self._tuning[key[0]]
         if error is None:
             for number in ended.result:
                 self._prove((key[0], number))
@@ -162,11 +171,11 @@ class Work:
         begun = self._begun[key]
         self._downloads.pop(key, None)
         if error is None:
-            self.progress.resting.pop(key, None)
             if isinstance(ended.result, Staged):
                 self._take_staged(key, ended.result)
             else:
                 self._take_published(key, begun, now)
+            self.progress.resting.pop(key, None)
         elif isinstance(error, Refused):
             self._refuse(begun.wanted, error, now)
         elif not isinstance(error, Stopped):
@@ -187,9 +196,9 @@ class Work:
             self.progress.staged[key] = staged
 
     def _take_published(self, key: Key, begun: Begun, now: float) -> None:
-        del self._begun[key]
         trusted = self.progress.trusted.get(key)
         record = self._prove(key)
+        del self._begun[key]
         if record is not None and (trusted is None or trusted.digest != record.digest):
             log.info("%s version %d: ready on every Triton and proved through each", *key)
             self.note(

@@ -54,12 +54,19 @@ def mlflow_server(home: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def triton_server(home: Path) -> Iterator[Triton]:
-    """A Triton that polls `home/model_repository` every second."""
+def triton_server(home: Path, url: str | None = None) -> Iterator[Triton]:
+    """A Triton that polls `home/model_repository` every second, or what `url` names in object storage."""
     repository, staging = home / "model_repository", home / "staging"
     repository.mkdir(parents=True, exist_ok=True)
     staging.mkdir(exist_ok=True)
-    with running(home, lambda ports: triton_part(home, repository, TritonPorts(*ports[:3]))) as (_, ports):
+
+    def part(ports: list[int]) -> Part:
+        made = triton_part(home, repository, TritonPorts(*ports[:3]))
+        option = "--model-repository="
+        words = (f"{option}{url}" if url and word.startswith(option) else word for word in made.command)
+        return dataclasses.replace(made, command=tuple(words))
+
+    with running(home, part) as (_, ports):
         http, grpc, metrics = (f"{LOOPBACK}:{port}" for port in ports[:3])
         yield Triton(http, grpc, metrics, repository, staging, _log(home, "triton"))
 

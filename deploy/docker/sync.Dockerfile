@@ -9,7 +9,7 @@ COPY contract ./contract
 COPY sync ./sync
 COPY cli ./cli
 RUN python -m venv /opt/fixgate \
-    && /opt/fixgate/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt ".[sync]"
+    && /opt/fixgate/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt ".[s3,sync]"
 
 FROM python:3.11.13-slim-bookworm
 LABEL org.opencontainers.image.title="fixgate sync" \

@@ -122,3 +122,9 @@ def test_the_demo_goes_only_into_an_mlflow_of_our_own(
     assert "champion" in champion
     assert "champion" not in beside
     assert "fixgate.serve=true" in beside
+
+
+def test_a_repository_in_object_storage_is_refused(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["up", "--model-repository", "s3://models/fixgate"])
+    assert result.exit_code == 2
+    assert "serves a folder" in result.output

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from contract.environment import KNOWN, SECRETS
+from sync import s3_url
 from tests.deploy.conftest import ROOT, run, tool
 
 OVERLAYS = ROOT / "deploy/kubernetes/overlays"
@@ -28,6 +29,11 @@ def gpu(kubectl: Path) -> Objects:
     return parsed(render(kubectl, "gpu"))
 
 
+@pytest.fixture(scope="module")
+def object_storage(kubectl: Path) -> Objects:
+    return parsed(render(kubectl, "object-storage"))
+
+
 def parsed(text: str) -> Objects:
     return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
 
@@ -47,10 +53,10 @@ def container(objects: Objects, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", ["1.29.0", "1.33.0"])
 def test_every_object_fits_kubernetes_own_schemas(
-    cpu: Objects, gpu: Objects, tmp_path: Path, version: str
+    cpu: Objects, gpu: Objects, object_storage: Objects, tmp_path: Path, version: str
 ) -> None:
     files = []
-    for name, objects in (("cpu", cpu), ("gpu", gpu)):
+    for name, objects in (("cpu", cpu), ("gpu", gpu), ("object-storage", object_storage)):
         ours = [one for one in objects.values() if one["kind"] != "ServiceMonitor"]  # the operator's kind
         assert len(ours) >= 14
         files.append(tmp_path / f"{name}.yaml")
@@ -58,9 +64,10 @@ def test_every_object_fits_kubernetes_own_schemas(
     run(tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, *files)
 
 
-def test_pods_are_confined(cpu: Objects) -> None:
+@pytest.mark.parametrize("overlay", ["cpu", "object_storage"])
+def test_pods_are_confined(request: pytest.FixtureRequest, overlay: str) -> None:
     for name in ("gateway", "triton", "sync"):
-        spec = pod(cpu, name)
+        spec = pod(request.getfixturevalue(overlay), name)
         assert spec["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -168,3 +175,44 @@ def test_the_gpu_overlay_asks_for_one_and_tells_sync(cpu: Objects, gpu: Objects)
     assert container(gpu, "triton")["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert {"name": "FIXGATE_KIND", "value": "gpu"} in container(gpu, "sync")["env"]
     assert "nvidia.com/gpu" not in container(cpu, "triton")["resources"]["limits"]
+
+
+def test_through_object_storage_there_is_one_url_and_no_shared_volume(object_storage: Objects) -> None:
+    given = object_storage["ConfigMap", "fixgate"]["data"]["FIXGATE_MODEL_REPOSITORY"]
+    url = s3_url.parse(given)
+    assert url is not None
+    assert url.endpoint is not None
+    triton, sync = container(object_storage, "triton"), container(object_storage, "sync")
+    assert "--model-repository=$(FIXGATE_MODEL_REPOSITORY)" in triton["args"]
+    assert {"configMapRef": {"name": "fixgate"}} in sync["envFrom"]
+    (variable,) = [one for one in triton["env"] if one["name"] == "FIXGATE_MODEL_REPOSITORY"]
+    assert variable["valueFrom"]["configMapKeyRef"] == {"name": "fixgate", "key": "FIXGATE_MODEL_REPOSITORY"}
+    for one in (triton, sync):
+        assert {"secretRef": {"name": "fixgate-object-storage", "optional": True}} in one["envFrom"]
+    assert object_storage["PersistentVolumeClaim", "models"]["spec"]["accessModes"] == ["ReadWriteOnce"]
+    spec = pod(object_storage, "triton")
+    assert not spec.get("initContainers")
+    assert "persistentVolumeClaim" not in str(spec["volumes"])
+    assert {mount["mountPath"] for mount in triton["volumeMounts"]} == {"/tmp", "/dev/shm"}
+    assert {mount["mountPath"]: mount["name"] for mount in sync["volumeMounts"]} == {
+        "/models/staging": "staging",
+        "/var/lib/fixgate": "models",
+        "/tmp": "tmp",
+        "/run/secrets/fixgate": "secrets",
+    }
+
+
+def test_through_object_storage_triton_differs_in_nothing_else(cpu: Objects, object_storage: Objects) -> None:
+    before, after = container(cpu, "triton")["args"], container(object_storage, "triton")["args"]
+    assert set(before) ^ set(after) == {
+        "--model-repository=/models/model_repository",
+        "--model-repository=$(FIXGATE_MODEL_REPOSITORY)",
+    }
+    port = s3_url.parse(object_storage["ConfigMap", "fixgate"]["data"]["FIXGATE_MODEL_REPOSITORY"])
+    assert port is not None
+    open_ports = {
+        one["port"]
+        for rule in object_storage["NetworkPolicy", "triton"]["spec"]["egress"]
+        for one in rule["ports"]
+    }
+    assert int(str(port.endpoint).rpartition(":")[2]) in open_ports

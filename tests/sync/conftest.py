@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import launch
+from tests.object_store import CREDENTIALS, ObjectStore, object_store
 from tests.sync.rig import Rig, rig
 
 
@@ -33,3 +34,13 @@ def sync_rig(
     """sync over real parts, with a model name of its own."""
     with rig(unique(request.node.originalname), tmp_path, mlflow_uri, empty_redis, own_triton) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """An S3 emulator, shared by all tests: take a prefix that no other test takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        with object_store(tmp_path_factory.mktemp("object-store")) as running:
+            yield running

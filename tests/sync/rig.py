@@ -61,7 +61,7 @@ class Rig:
             home=self.home,
             mlflow_uri=self.mlflow_uri,
             redis_url=self.redis_url,
-            model_repository=self.triton.repository,
+            model_repository=str(self.triton.repository),
             staging=self.home / "staging",
             triton_http=(self.triton.http,),
             sync_port=0,

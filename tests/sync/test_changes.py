@@ -224,14 +224,14 @@ def test_a_webhook_that_mlflow_refuses_is_an_error(mlflow_uri: str) -> None:
 
 def test_a_repository_that_cannot_be_written_holds_back_nothing_that_is_served(sync_rig: Rig) -> None:
     serve(sync_rig, 1)
-    real = sync_rig.parts.watch.reconciler.repository.root
+    real = sync_rig.triton.repository
     folder: Path = real / sync_rig.name
 
     def broken(*_arguments: Any) -> None:
         raise PermissionError(13, "Permission denied", str(folder))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sync.repository.os.rename", broken)
+        patch.setattr("sync.folder_repository.os.rename", broken)
         sync_rig.register_files(models.localiser(2), "champion")
         sync_rig.run_until(lambda: "fixgate.reason" in sync_rig.tags(2))
         assert sync_rig.tags(2)["fixgate.status"] == "waiting"

@@ -1,18 +1,15 @@
 """kill -9 at every step: what Triton serves goes on, and the next sync finishes."""
 
-import json
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests import launch
 from tests.sync import models
 from tests.sync.rig import Rig, rig
+from tests.sync.undertaker import run_until_dead, running_undertaker
 
 pytestmark = pytest.mark.stack
 
@@ -23,9 +20,9 @@ PUBLISHING = [
     ("sync.preflight:run", "after"),
     ("sync.work:stage", "after"),
     # step 4: the version in its place, step 5: the config that names it
-    ("sync.repository:Repository.add_version", "before"),
-    ("sync.repository:Repository.add_version", "after"),
-    ("sync.repository:Repository.write_config", "after"),
+    ("sync.folder_repository:FolderRepository.add_version", "before"),
+    ("sync.folder_repository:FolderRepository.add_version", "after"),
+    ("sync.folder_repository:FolderRepository.write_config", "after"),
     # step 6 and 7: ready and proved
     ("sync.publication:Publisher._wait", "after"),
     ("sync.publication:Publisher._prove", "after"),
@@ -38,8 +35,8 @@ PUBLISHING = [
 RETIRING = [
     # step 9: out of the config, then out of the root, then deleted
     ("sync.work:retire", "before"),
-    ("sync.repository:Repository.remove_version", "before"),
-    ("sync.repository:Repository.remove_version", "after"),
+    ("sync.folder_repository:FolderRepository.remove_version", "before"),
+    ("sync.folder_repository:FolderRepository.remove_version", "after"),
 ]
 
 
@@ -58,38 +55,8 @@ def served(
 @pytest.fixture(scope="module")
 def undertaker() -> Iterator[subprocess.Popen[str]]:
     """The process that forks a sync for every kill."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.sync.killed"],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with running_undertaker() as process:
         yield process
-        process.kill()
-
-
-def run_until_dead(undertaker: subprocess.Popen[str], made: Rig, place: str, when: str) -> None:
-    """Run sync in a process that kills itself there."""
-    config = made.config
-    environment = {
-        "FIXGATE_HOME": str(config.home),
-        "FIXGATE_MLFLOW_URI": config.mlflow_uri,
-        "FIXGATE_REDIS_URL": config.redis_url,
-        "FIXGATE_MODEL_REPOSITORY": str(config.model_repository),
-        "FIXGATE_STAGING": str(config.staging),
-        "FIXGATE_TRITON_HTTP": ",".join(config.triton_http),
-        "FIXGATE_MODELS": made.name,
-        "FIXGATE_SYNC_PORT": str(launch.free_ports(1)[0]),
-        "FIXGATE_POLL_S": "0.05",
-        "FIXGATE_DRAIN_S": "0",
-        "FIXGATE_THREADS": "1",
-    }
-    assert undertaker.stdin is not None
-    assert undertaker.stdout is not None
-    undertaker.stdin.write(f"{place} {when} {json.dumps(environment)}\n")
-    undertaker.stdin.flush()
-    assert int(undertaker.stdout.readline()) == -signal.SIGKILL
 
 
 def latitude(number: int) -> float:
@@ -161,7 +128,7 @@ def test_a_kill_while_a_first_version_is_published_leaves_no_half_model(
     sync_rig: Rig, undertaker: subprocess.Popen[str], when: str
 ) -> None:
     number = add(sync_rig, "champion")
-    run_until_dead(undertaker, sync_rig, "sync.repository:Repository.add_model", when)
+    run_until_dead(undertaker, sync_rig, "sync.folder_repository:FolderRepository.add_model", when)
     folder = sync_rig.triton.repository / sync_rig.name
     assert folder.exists() == (when == "after")
     check_finished(sync_rig, number, set())

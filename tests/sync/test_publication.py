@@ -7,8 +7,8 @@ import pytest
 
 from sync import pbtxt
 from sync.errors import Refused, TritonUnavailable
+from sync.folder_repository import FolderRepository
 from sync.publication import Publisher, Stopped
-from sync.repository import Repository
 from sync.settings import Settings
 from sync.triton import Triton, VersionState
 from tests.sync import makers
@@ -17,30 +17,30 @@ from tests.sync.makers import INPUTS, OUTPUTS, SETTINGS, registered
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Repository:
-    made = Repository(tmp_path / "models", tmp_path / "staging")
+def repo(tmp_path: Path) -> FolderRepository:
+    made = FolderRepository(tmp_path / "models", tmp_path / "staging")
     made.prepare()
     return made
 
 
 def publisher(
-    repo: Repository, *tritons: FakeTriton, timeout_s: float = 5.0, stop: bool = False
+    repo: FolderRepository, *tritons: FakeTriton, timeout_s: float = 5.0, stop: bool = False
 ) -> Publisher:
     return Publisher(repo, cast(tuple[Triton, ...], tritons), timeout_s, lambda _seconds: stop)
 
 
-def publish(repo: Repository, number: int, *tritons: FakeTriton, **options: Any) -> None:
+def publish(repo: FolderRepository, number: int, *tritons: FakeTriton, **options: Any) -> None:
     publisher(repo, *tritons, **options).publish(
         "loc", number, makers.record(registered(number)), staged(repo, number), SETTINGS
     )
 
 
-def configured(repo: Repository) -> tuple[int, ...]:
+def configured(repo: FolderRepository) -> tuple[int, ...]:
     config = repo.read_config("loc")
     return config.versions if config else ()
 
 
-def test_versions_are_placed_committed_and_proved_one_after_the_other(repo: Repository) -> None:
+def test_versions_are_placed_committed_and_proved_one_after_the_other(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     publish(repo, 1, triton)
     publish(repo, 2, triton)
@@ -48,18 +48,20 @@ def test_versions_are_placed_committed_and_proved_one_after_the_other(repo: Repo
     assert triton.asked == [1, 2, 8, 1, 2, 8]
 
 
-def test_every_triton_is_asked(repo: Repository) -> None:
+def test_every_triton_is_asked(repo: FolderRepository) -> None:
     tritons = [FakeTriton(repo, "a:8000"), FakeTriton(repo, "b:8000")]
     publish(repo, 1, *tritons)
     assert all(one.asked for one in tritons)
 
 
-def test_nothing_is_left_in_staging(repo: Repository) -> None:
+def test_nothing_is_left_in_staging(repo: FolderRepository) -> None:
     publish(repo, 1, FakeTriton(repo))
     assert list(repo.staging.iterdir()) == []
 
 
-def test_what_is_done_already_is_not_done_again(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_done_already_is_not_done_again(
+    repo: FolderRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     triton = FakeTriton(repo)
     publish(repo, 1, triton)
     monkeypatch.setattr(repo, "write_config", lambda _config: pytest.fail("the config was in place"))
@@ -67,7 +69,7 @@ def test_what_is_done_already_is_not_done_again(repo: Repository, monkeypatch: p
     assert triton.asked == [1, 2, 8, 1, 2, 8]
 
 
-def test_a_version_in_place_that_the_config_does_not_name_is_committed(repo: Repository) -> None:
+def test_a_version_in_place_that_the_config_does_not_name_is_committed(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     publish(repo, 1, triton)
     repo.add_version("loc", 2, staged(repo, 2))
@@ -79,7 +81,7 @@ def failing(number: int) -> VersionState:
     return VersionState("UNAVAILABLE", "out of memory") if number == 2 else READY
 
 
-def test_a_version_that_triton_cannot_load_is_taken_out_again(repo: Repository) -> None:
+def test_a_version_that_triton_cannot_load_is_taken_out_again(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     publish(repo, 1, triton)
     triton.state = failing
@@ -90,7 +92,7 @@ def test_a_version_that_triton_cannot_load_is_taken_out_again(repo: Repository) 
     assert not repo.version_folder("loc", 2).exists()
 
 
-def test_a_first_version_that_triton_cannot_load_takes_its_model_with_it(repo: Repository) -> None:
+def test_a_first_version_that_triton_cannot_load_takes_its_model_with_it(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     triton.state = lambda _number: VersionState("UNAVAILABLE", "no")
     with pytest.raises(Refused):
@@ -98,7 +100,7 @@ def test_a_first_version_that_triton_cannot_load_takes_its_model_with_it(repo: R
     assert list(repo.root.iterdir()) == []
 
 
-def test_a_failure_from_before_does_not_count_against_a_new_try(repo: Repository) -> None:
+def test_a_failure_from_before_does_not_count_against_a_new_try(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     publish(repo, 1, triton)
     repo.add_version("loc", 2, staged(repo, 2))
@@ -110,7 +112,7 @@ def test_a_failure_from_before_does_not_count_against_a_new_try(repo: Repository
 
 
 def test_a_version_that_never_becomes_ready_is_refused_after_the_config_was_written_once_more(
-    repo: Repository, monkeypatch: pytest.MonkeyPatch
+    repo: FolderRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     triton = FakeTriton(repo)
     publish(repo, 1, triton)
@@ -128,7 +130,7 @@ def test_a_version_that_never_becomes_ready_is_refused_after_the_config_was_writ
     assert written == [(1, 2), (1, 2), (1,)]
 
 
-def test_a_triton_that_is_down_is_not_the_versions_fault(repo: Repository) -> None:
+def test_a_triton_that_is_down_is_not_the_versions_fault(repo: FolderRepository) -> None:
     up, down = FakeTriton(repo, "a:8000"), FakeTriton(repo, "b:8000")
     down.up = False
     with pytest.raises(TritonUnavailable):
@@ -136,7 +138,7 @@ def test_a_triton_that_is_down_is_not_the_versions_fault(repo: Repository) -> No
     assert configured(repo) == (1,)
 
 
-def test_answers_that_are_not_preflights_take_the_version_out(repo: Repository) -> None:
+def test_answers_that_are_not_preflights_take_the_version_out(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     triton.offset = 0.1
     with pytest.raises(Refused, match=r"differs from preflight's by up to 0\.1") as refused:
@@ -145,20 +147,20 @@ def test_answers_that_are_not_preflights_take_the_version_out(repo: Repository) 
     assert list(repo.root.iterdir()) == []
 
 
-def test_answers_within_the_tolerance_pass(repo: Repository) -> None:
+def test_answers_within_the_tolerance_pass(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     triton.offset = 1e-5
     publish(repo, 1, triton)
 
 
-def test_a_request_that_triton_fails_takes_the_version_out(repo: Repository) -> None:
+def test_a_request_that_triton_fails_takes_the_version_out(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     triton.fails = True
     with pytest.raises(Refused, match=r"fails a batch of 1: .*cuda error"):
         publish(repo, 1, triton)
 
 
-def test_a_process_that_ends_leaves_the_version_for_the_next(repo: Repository) -> None:
+def test_a_process_that_ends_leaves_the_version_for_the_next(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     triton.state = lambda _number: VersionState("LOADING")
     with pytest.raises(Stopped):
@@ -169,7 +171,7 @@ def test_a_process_that_ends_leaves_the_version_for_the_next(repo: Repository) -
 SMALLER = Settings(max_batch_size=4, instances=2, threads=1)
 
 
-def test_other_settings_are_proved_for_every_version(repo: Repository) -> None:
+def test_other_settings_are_proved_for_every_version(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     publish(repo, 1, triton)
     publish(repo, 2, triton)
@@ -179,7 +181,7 @@ def test_other_settings_are_proved_for_every_version(repo: Repository) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["failing", "stuck", "wrong"])
-def test_settings_that_do_not_work_are_put_back(repo: Repository, trouble: str) -> None:
+def test_settings_that_do_not_work_are_put_back(repo: FolderRepository, trouble: str) -> None:
     triton = FakeTriton(repo)
     publish(repo, 1, triton)
     before = repo.read_config("loc")

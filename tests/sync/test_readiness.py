@@ -12,6 +12,7 @@ from sync.config import Config
 from sync.desired import RegisteredModel
 from sync.errors import RegistryUnavailable
 from sync.feed import Feed
+from sync.folder_repository import FolderRepository
 from sync.jobs import Jobs
 from sync.journal import Journal
 from sync.journal import read as read_journal
@@ -19,7 +20,6 @@ from sync.progress import Progress
 from sync.publication import Publisher
 from sync.quarantine import Quarantine
 from sync.reconcile import Reconciler, Report
-from sync.repository import Repository
 from sync.settings import Defaults
 from sync.triton import Triton, VersionState
 from sync.work import Work
@@ -64,7 +64,7 @@ class Bench:
 
     def __init__(self, folder: Path, tritons: int = 1) -> None:
         self.registry = FakeRegistry()
-        self.repository = Repository(folder / "models", folder / "staging")
+        self.repository = FolderRepository(folder / "models", folder / "staging")
         self.repository.prepare()
         self.tritons = tuple(FakeTriton(self.repository, f"t{number}:8000") for number in range(tritons))
         config = Config(home=folder, unready_s=0.2, unalias_s=0.2, drain_s=0.0, load_timeout_s=1.0)

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from sync.repository import Repository
+from sync.folder_repository import FolderRepository
 from tests.sync import models
 from tests.sync.flaky import flaky
 from tests.sync.rig import Rig, again
@@ -97,13 +97,13 @@ def test_a_version_that_triton_cannot_load_is_rolled_back_and_the_old_one_answer
 ) -> None:
     sync_rig.register(1, "champion")
     sync_rig.settle()
-    real = Repository.add_version
+    real = FolderRepository.add_version
 
-    def add_broken(self: Repository, model: str, number: int, version: Path) -> None:
+    def add_broken(self: FolderRepository, model: str, number: int, version: Path) -> None:
         (version / "model.onnx").write_bytes(b"bits have rotted")
         real(self, model, number, version)
 
-    monkeypatch.setattr(Repository, "add_version", add_broken)
+    monkeypatch.setattr(FolderRepository, "add_version", add_broken)
     sync_rig.register(2, "champion")
     answers = []
 

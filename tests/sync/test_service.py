@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from sync.lock import Lock
+from sync.folder_lock import FolderLock
 from tests import launch
 
 pytestmark = pytest.mark.stack
@@ -101,7 +101,7 @@ def test_sync_starts_without_anything_it_needs_says_what_is_missing_and_ends_on_
 def test_a_second_sync_on_a_repository_waits_and_takes_over(tmp_path: Path) -> None:
     variables = environment(tmp_path)
     (tmp_path / "models").mkdir()
-    first = Lock(tmp_path / "models", tmp_path)
+    first = FolderLock(tmp_path / "models", tmp_path)
     assert first.acquire()
     with running(variables) as process:
         assert process.stderr is not None
@@ -113,7 +113,7 @@ def test_a_second_sync_on_a_repository_waits_and_takes_over(tmp_path: Path) -> N
 def test_a_second_sync_that_is_to_run_once_ends_with_a_message(tmp_path: Path) -> None:
     variables = environment(tmp_path)
     (tmp_path / "models").mkdir()
-    first = Lock(tmp_path / "models", tmp_path)
+    first = FolderLock(tmp_path / "models", tmp_path)
     assert first.acquire()
     ended = once(variables, "--once")
     first.release()

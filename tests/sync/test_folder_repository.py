@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from sync import pbtxt, record, repository
+from sync import pbtxt, record
 from sync.errors import Misconfigured, RepositoryUnavailable
+from sync.folder_repository import FolderRepository
 from sync.publication import retire
-from sync.repository import Repository
 from tests.sync import makers
 from tests.sync.makers import INPUTS, OUTPUTS, SETTINGS, registered
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Repository:
-    made = Repository(tmp_path / "models", tmp_path / "staging")
+def repo(tmp_path: Path) -> FolderRepository:
+    made = FolderRepository(tmp_path / "models", tmp_path / "staging")
     made.prepare()
     return made
 
 
-def version_folder(repo: Repository, number: int) -> Path:
+def version_folder(repo: FolderRepository, number: int) -> Path:
     folder = repo.new_folder("stage") / "version"
     folder.mkdir()
     (folder / "model.onnx").write_bytes(b"weights")
@@ -33,14 +33,14 @@ def config(*versions: int) -> pbtxt.ServingConfig:
     return pbtxt.render("loc", SETTINGS, INPUTS, OUTPUTS, versions)
 
 
-def published(repo: Repository, *numbers: int) -> None:
+def published(repo: FolderRepository, *numbers: int) -> None:
     repo.add_model(config(numbers[0]), numbers[0], version_folder(repo, numbers[0]))
     for number in numbers[1:]:
         repo.add_version("loc", number, version_folder(repo, number))
     repo.write_config(config(*numbers))
 
 
-def test_a_published_model_is_read_back(repo: Repository) -> None:
+def test_a_published_model_is_read_back(repo: FolderRepository) -> None:
     published(repo, 1, 2)
     seen = repo.observe()
     assert seen.foreign == ()
@@ -49,7 +49,7 @@ def test_a_published_model_is_read_back(repo: Repository) -> None:
 
 
 def test_a_first_version_arrives_with_its_config_in_one_rename(
-    repo: Repository, monkeypatch: pytest.MonkeyPatch
+    repo: FolderRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     into_root: list[str] = []
     real = os.rename
@@ -64,13 +64,13 @@ def test_a_first_version_arrives_with_its_config_in_one_rename(
     assert into_root == ["loc"]
 
 
-def test_only_version_folders_and_the_config_stand_in_a_model(repo: Repository) -> None:
+def test_only_version_folders_and_the_config_stand_in_a_model(repo: FolderRepository) -> None:
     published(repo, 1, 2)
     assert sorted(path.name for path in (repo.root / "loc").iterdir()) == ["1", "2", "config.pbtxt"]
 
 
 def test_everything_is_on_disk_before_it_is_renamed(
-    repo: Repository, monkeypatch: pytest.MonkeyPatch
+    repo: FolderRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
     real_rename, real_sync = os.rename, os.fsync
@@ -95,7 +95,7 @@ def test_everything_is_on_disk_before_it_is_renamed(
 
 
 def test_versions_leave_the_config_before_their_folders_go(
-    repo: Repository, monkeypatch: pytest.MonkeyPatch
+    repo: FolderRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published(repo, 1, 2)
     events: list[str] = []
@@ -111,13 +111,13 @@ def test_versions_leave_the_config_before_their_folders_go(
     assert repo.observe().models["loc"].configured == {2}
 
 
-def test_the_last_version_takes_the_model_with_it(repo: Repository) -> None:
+def test_the_last_version_takes_the_model_with_it(repo: FolderRepository) -> None:
     published(repo, 1, 2)
     retire(repo, "loc", (1, 2))
     assert list(repo.root.iterdir()) == list(repo.staging.glob("fixgate-retired*")) == []
 
 
-def test_retiring_what_is_gone_already_is_no_error(repo: Repository) -> None:
+def test_retiring_what_is_gone_already_is_no_error(repo: FolderRepository) -> None:
     published(repo, 1, 2)
     repo.remove_version("loc", 1)
     retire(repo, "loc", (1,))
@@ -125,7 +125,7 @@ def test_retiring_what_is_gone_already_is_no_error(repo: Repository) -> None:
     assert repo.observe().models["loc"].configured == {2}
 
 
-def test_folders_that_sync_did_not_make_are_foreign(repo: Repository) -> None:
+def test_folders_that_sync_did_not_make_are_foreign(repo: FolderRepository) -> None:
     (repo.root / "theirs").mkdir()
     (repo.root / "theirs" / "config.pbtxt").write_text('name: "theirs"')
     (repo.root / "bare").mkdir()
@@ -139,19 +139,19 @@ def test_folders_that_sync_did_not_make_are_foreign(repo: Repository) -> None:
 
 
 @pytest.mark.parametrize("name", ["7.tmp", "007", "0", "x", "²"])
-def test_only_plain_numbers_are_versions(repo: Repository, name: str) -> None:
+def test_only_plain_numbers_are_versions(repo: FolderRepository, name: str) -> None:
     published(repo, 1)
     (repo.root / "loc" / name).mkdir()
     assert set(repo.observe().models["loc"].versions) == {1}
 
 
-def test_a_version_without_a_readable_record_is_seen_as_unknown(repo: Repository) -> None:
+def test_a_version_without_a_readable_record_is_seen_as_unknown(repo: FolderRepository) -> None:
     published(repo, 1)
     (repo.root / "loc/1" / record.NAME).write_text("{")
     assert repo.observe().models["loc"].versions == {1: None}
 
 
-def test_a_record_is_read_again_when_the_folder_is_another_one(repo: Repository) -> None:
+def test_a_record_is_read_again_when_the_folder_is_another_one(repo: FolderRepository) -> None:
     published(repo, 1, 2)
     assert repo.observe().models["loc"].versions[2] is not None
     repo.remove_version("loc", 2)
@@ -167,13 +167,13 @@ def test_what_a_kill_left_in_staging_is_cleared_and_nothing_else(tmp_path: Path)
     (staging / "fixgate-stage-1" / "version").mkdir(parents=True)
     (staging / "fixgate-config.pbtxt-1").write_text("x")
     (staging / "somebody's").mkdir()
-    Repository(tmp_path / "models", staging).prepare()
+    FolderRepository(tmp_path / "models", staging).prepare()
     assert [path.name for path in staging.iterdir()] == ["somebody's"]
 
 
 def test_staging_inside_the_repository_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="must not be inside"):
-        Repository(tmp_path, tmp_path / "staging").prepare()
+        FolderRepository(tmp_path, tmp_path / "staging").prepare()
 
 
 def test_staging_on_another_mount_is_an_error_that_says_what_to_do(
@@ -184,21 +184,20 @@ def test_staging_on_another_mount_is_an_error_that_says_what_to_do(
 
     monkeypatch.setattr(os, "rename", rename)
     with pytest.raises(Misconfigured, match=r"different mounts.*beside the repository"):
-        Repository(tmp_path / "models", tmp_path / "staging").prepare()
+        FolderRepository(tmp_path / "models", tmp_path / "staging").prepare()
 
 
 def test_a_repository_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(RepositoryUnavailable, match="file"):
-        Repository(tmp_path / "file" / "models", tmp_path / "staging").prepare()
+        FolderRepository(tmp_path / "file" / "models", tmp_path / "staging").prepare()
 
 
-def test_a_repository_that_cannot_be_read_is_unavailable(repo: Repository) -> None:
+def test_a_repository_that_cannot_be_read_is_unavailable(repo: FolderRepository) -> None:
     repo.root.rmdir()
     with pytest.raises(RepositoryUnavailable):
         repo.observe()
 
 
-def test_the_trial_leaves_nothing_in_the_root(repo: Repository) -> None:
+def test_the_trial_leaves_nothing_in_the_root(repo: FolderRepository) -> None:
     assert list(repo.root.iterdir()) == []
-    assert repository.OURS

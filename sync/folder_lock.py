@@ -1,4 +1,4 @@
-"""One sync per repository: a lock on the repository's folder that the kernel drops with its owner."""
+"""One sync per repository in a folder: a lock on the folder that the kernel drops with its owner."""
 
 import errno
 import fcntl
@@ -8,7 +8,7 @@ from pathlib import Path
 UNSUPPORTED = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 
-class Lock:
+class FolderLock:
     """An exclusive lock on a folder. Where folders cannot be locked (NFS), a file in `fallback` is."""
 
     def __init__(self, folder: Path, fallback: Path) -> None:
@@ -17,7 +17,13 @@ class Lock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; whether it was."""
+        """Take the lock if it is free; whether it was. Folders that are not there are made.
+
+        Raises:
+            OSError: they cannot be made or opened.
+        """
+        for folder in (self._folder, self._fallback):
+            folder.mkdir(parents=True, exist_ok=True)
         for path, flags in ((self._folder, os.O_RDONLY), (self._fallback / "lock", os.O_RDWR | os.O_CREAT)):
             descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
             try:

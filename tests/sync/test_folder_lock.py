@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from sync.lock import Lock
+from sync.folder_lock import FolderLock
 
 HOLD = """
 import sys
 from pathlib import Path
-from sync.lock import Lock
-lock = Lock(Path(sys.argv[1]), Path(sys.argv[1]))
+from sync.folder_lock import FolderLock
+lock = FolderLock(Path(sys.argv[1]), Path(sys.argv[1]))
 print(lock.acquire(), flush=True)
 sys.stdin.read()
 """
 
 
 def test_the_second_does_not_get_it_until_the_first_gives_it_back(tmp_path: Path) -> None:
-    first, second = Lock(tmp_path, tmp_path), Lock(tmp_path, tmp_path)
+    first, second = FolderLock(tmp_path, tmp_path), FolderLock(tmp_path, tmp_path)
     assert first.acquire()
     assert not second.acquire()
     first.release()
@@ -36,7 +36,7 @@ def test_the_lock_dies_with_its_owner(tmp_path: Path) -> None:
     assert owner.stdout is not None
     assert owner.stdin is not None
     assert owner.stdout.readline() == b"True\n"
-    mine = Lock(tmp_path, tmp_path)
+    mine = FolderLock(tmp_path, tmp_path)
     assert not mine.acquire()
     owner.kill()
     owner.wait()
@@ -50,7 +50,7 @@ def test_the_lock_leaves_nothing_in_the_repository(tmp_path: Path) -> None:
     repository, fallback = tmp_path / "repository", tmp_path / "staging"
     repository.mkdir()
     fallback.mkdir()
-    lock = Lock(repository, fallback)
+    lock = FolderLock(repository, fallback)
     assert lock.acquire()
     assert list(repository.iterdir()) == list(fallback.iterdir()) == []
     lock.release()
@@ -67,7 +67,7 @@ def test_where_folders_cannot_be_locked_a_file_beside_is(
         real(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", as_on_nfs)
-    first, second = Lock(tmp_path, tmp_path), Lock(tmp_path, tmp_path)
+    first, second = FolderLock(tmp_path, tmp_path), FolderLock(tmp_path, tmp_path)
     assert first.acquire()
     assert (tmp_path / "lock").is_file()
     assert not second.acquire()
