@@ -47,7 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_timeout_ms: the longest time a request may ask for.
     objective_ms: what an answer should take at most; a request that would take longer gets 503 at once.
     max_queued_bytes: bytes that requests under way may hold together; what comes on top gets 503.
-    calls_in_flight: Triton calls under way at once for one version and row shape.
+    calls_in_flight: calls under way at once for one version and row shape, for each Triton.
     signal_threads: threads for the signal front-end; 0 = one per core.
     shadow_share: of the answers, how many the version with the alias `shadow` is given a copy of; 0 = none.
     remember: `on` or `off`; off keeps no prediction anywhere: no recent localisations, no feedback.
@@ -110,6 +110,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     console_tiles: Tiles | None = None
     console_tiles_credit: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     console_samples: Path | None = None
+
+    @property
+    def all_calls_in_flight(self) -> int:
+        """`calls_in_flight` to all Tritons together."""
+        return self.calls_in_flight * len(self.triton_grpc)
 
     @property
     def snapshot(self) -> Path:
