@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from contract.environment import PREFIX, SecretFileError, with_secrets
+from contract.redis_url import sentinels
 from sync.errors import Misconfigured
 
 FALLBACKS = {
@@ -85,11 +86,16 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
         if name in values:
             values[name] = [part.strip() for part in given[name].split(",") if part.strip()]
     try:
-        return msgspec.convert(values, Config, strict=False, dec_hook=_decode)
+        config = msgspec.convert(values, Config, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         variable = PREFIX + path.rstrip("`").split("[")[0].upper()
         raise Misconfigured(f"{variable}: {message}; got {environment.get(variable)!r}") from error
+    try:
+        sentinels(config.redis_url)
+    except ValueError as error:
+        raise Misconfigured(f"FIXGATE_REDIS_URL: {error}") from None
+    return config
 
 
 def _decode(kind: type, value: Any) -> Any:
