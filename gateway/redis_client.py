@@ -54,5 +54,5 @@ class _MasterPool(SentinelConnectionPool):
 def _pool(found: Sentinels, options: dict[str, Any]) -> _MasterPool:
     """Each new connection asks the Sentinels first. A master that is one no longer ends its connections."""
     patience = {"socket_timeout": SENTINEL_S, "socket_connect_timeout": SENTINEL_S, "retry": options["retry"]}
-    sentinel = Sentinel(found.hosts, sentinel_kwargs={**found.own, **patience})
-    return _MasterPool(found.service, sentinel, **found.master, **options)
+    sentinel = Sentinel(found.hosts, sentinel_kwargs={**found.own, **patience})  # type: ignore[no-untyped-call]
+    return _MasterPool(found.service, sentinel, **found.master, **options)  # type: ignore[no-untyped-call]
