@@ -95,5 +95,5 @@ class Triton:
                 f"{named(lane)} fails in Triton, or cannot keep up; it is tried again soon", version_away=True
             )
         # Equals by lot: turns would fall into step with clients that ask again as soon as they are answered.
-        lots = random.sample(taking, len(taking))
+        lots = random.sample(taking, len(taking))  # nosec B311
         return min(lots, key=lambda one: (one is rather_not, *one.distance))
