@@ -33,10 +33,11 @@ def clear(
     import redis
 
     from contract import keys
+    from sync.redis_client import connect
 
     pattern = keys.FIXES + ("*" if model is None else f"{_literally(model)}:{'?' * DIGITS}")
     try:
-        with redis.Redis.from_url(redis_url, socket_timeout=10.0, socket_connect_timeout=5.0) as client:
+        with connect(redis_url, timeout_s=10.0) as client:
             client.incr(keys.CACHE_GENERATION)
             forgotten, cursor = 0, 0
             while True:

@@ -1,21 +1,27 @@
 #!/bin/sh
-# Unpack what `make test-deploy` needs from Debian, without installing it: prometheus (with promtool), kubectl 1.20.
+# Unpack what `make test-deploy` needs from Debian, without installing it: prometheus (with promtool), kubectl 1.20,
+# haproxy with its libraries.
 set -eu
 folder="${1:?folder}"
 mkdir -p "$folder"
 cd "$folder"
-want() { # want PACKAGE EXECUTABLE
-    [ -x "usr/bin/$2" ] && return
+want() { # want FILE PACKAGE…: the packages, one of which brings the file
+    file=$1
+    shift
+    [ -e "usr/$file" ] && return
     command -v apt-get > /dev/null && command -v dpkg > /dev/null || {
-        echo "test-tools: $2 comes from Debian's package $1, which needs apt-get and dpkg" >&2
+        echo "test-tools: $file comes from Debian's packages $*, which need apt-get and dpkg" >&2
         exit 1
     }
-    apt-get download -q "$1" || { apt-get update -q && apt-get download -q "$1"; } || {
-        echo "test-tools: cannot download Debian's package $1" >&2
+    apt-get download -q "$@" || { apt-get update -q && apt-get download -q "$@"; } || {
+        echo "test-tools: cannot download Debian's packages $*" >&2
         exit 1
     }
-    dpkg -x "$1"_*.deb .
-    rm "$1"_*.deb
+    for package in "$@"; do
+        dpkg -x "$package"_*.deb .
+        rm "$package"_*.deb
+    done
 }
-want prometheus promtool
-want kubernetes-client kubectl
+want bin/promtool prometheus
+want bin/kubectl kubernetes-client
+want sbin/haproxy liblua5.3-0 libopentracing1 libopentracing-c-wrapper0 haproxy

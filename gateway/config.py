@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from contract.environment import PREFIX, SecretFileError, with_secrets
+from contract.redis_url import sentinels
 
 LISTS = ("triton_grpc", "triton_http", "cors_origins")
 """Options of several values, comma separated."""
@@ -35,7 +36,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     workers: processes that answer requests; each has a memory cache and limits of its own.
     home: folder for the snapshot of the catalogue.
     log_level: debug, info, warning or error.
-    redis_url: the catalogue and the shared cache; `redis://`, `rediss://` or `unix://`.
+    redis_url: the catalogue and the shared cache; `redis://`, `rediss://`, `unix://`, or Sentinels:
+        `redis+sentinel://host:port,host:port/NAME` (docs/operations.md).
     triton_grpc: Triton's gRPC endpoints, host:port, comma separated.
     triton_http: the same Tritons' HTTP endpoints, in the same order; if given, calls go by HTTP.
     triton_shm: `auto`, `on` or `off`; whether rows go to a Triton on this host through shared memory.
@@ -47,7 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_timeout_ms: the longest time a request may ask for.
     objective_ms: what an answer should take at most; a request that would take longer gets 503 at once.
     max_queued_bytes: bytes that requests under way may hold together; what comes on top gets 503.
-    calls_in_flight: Triton calls under way at once for one version and row shape.
+    calls_in_flight: calls under way at once for one version and row shape, for each Triton.
     signal_threads: threads for the signal front-end; 0 = one per core.
     shadow_share: of the answers, how many the version with the alias `shadow` is given a copy of; 0 = none.
     remember: `on` or `off`; off keeps no prediction anywhere: no recent localisations, no feedback.
@@ -75,7 +77,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     home: Path = Path(".fixgate")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    redis_url: Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://")] = "redis://127.0.0.1:6380/0"
+    redis_url: str = "redis://127.0.0.1:6380/0"
     triton_grpc: Annotated[tuple[Address, ...], Meta(min_length=1)] = ("127.0.0.1:8001",)
     triton_http: tuple[Address, ...] = ()
     triton_shm: Literal["auto", "on", "off"] = "auto"
@@ -110,6 +112,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     console_tiles: Tiles | None = None
     console_tiles_credit: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     console_samples: Path | None = None
+
+    @property
+    def all_calls_in_flight(self) -> int:
+        """`calls_in_flight` to all Tritons together."""
+        return self.calls_in_flight * len(self.triton_grpc)
 
     @property
     def snapshot(self) -> Path:
@@ -148,8 +155,11 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         name = path.rstrip("`").split("[")[0]
-        shown = "" if name == "redis_url" else f", got {environment[found[name]]!r}"  # it may hold a password
-        raise ConfigError(f"{found[name]}: {message}{shown}") from None
+        raise ConfigError(f"{found[name]}: {message}, got {environment[found[name]]!r}") from None
+    try:
+        sentinels(config.redis_url)
+    except ValueError as error:
+        raise ConfigError(f"{found['redis_url']}: {error}") from None
     if config.triton_http and len(config.triton_http) != len(config.triton_grpc):
         raise ConfigError("FIXGATE_TRITON_HTTP: give as many as FIXGATE_TRITON_GRPC, in the same order")
     return config

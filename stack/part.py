@@ -16,6 +16,8 @@ class CannotStart(Exception):
 class Part:
     """One process. `ready` may block for a second at most; None: a job, done when it exits with 0.
 
+    `broken` is asked now and then while the part is ready, with its process id: why it must be started again
+    although it runs, or "". It may block for a moment.
     `environment` is added to this process's own; a value of None takes the variable away. `after` names
     the parts that must be ready before this one is started.
     """
@@ -25,6 +27,7 @@ class Part:
     folder: Path
     address: str
     ready: Callable[[], bool] | None
+    broken: Callable[[int], str] | None = None
     environment: Mapping[str, str | None] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     start_timeout_s: float = 120.0

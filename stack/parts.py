@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -80,6 +81,7 @@ def mlflow_uri(options: Options) -> str:
 
 def without_password(url: str) -> str:
     """The URL as it may be shown."""
+    url = re.sub("(?<=[?&]sentinel_password=)[^&]*", "***", url)
     split = urlsplit(url)
     if split.password is None:
         return url
@@ -131,7 +133,11 @@ def _gateway(options: Options, environment: dict[str, str | None], after: tuple[
 
 
 def _check_redis(url: str) -> None:
-    if not answers(url):
+    try:
+        found = answers(url)
+    except ValueError as error:
+        raise CannotStart(f"--redis-url / FIXGATE_REDIS_URL / REDIS_URL: {error}") from None
+    if not found:
         raise CannotStart(
             f"the Redis at {without_password(url)} does not answer: start it, correct --redis-url / "
             "FIXGATE_REDIS_URL / REDIS_URL, or leave all three unset to have one started here"

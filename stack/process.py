@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stack.part import Part
 
 KILL = signal.SIGKILL
+DEAD = "ZX"
 TICK_S = 0.05
 LEFTOVERS_S = 3.0
 
@@ -87,17 +88,24 @@ def signal_group(group: int, number: signal.Signals) -> None:
 
 def members(group: int) -> list[int]:
     """Process ids of the group, without the dead whom nobody has reaped yet."""
-    found = []
+    return [pid for pid, state, _, its_group in _all() if its_group == group and state not in DEAD]
+
+
+def dead_children(parent: int) -> list[int]:
+    """Process ids of children that are dead and whom their parent has not reaped."""
+    return [pid for pid, state, its_parent, _ in _all() if its_parent == parent and state in DEAD]
+
+
+def _all() -> Iterator[tuple[int, str, int, int]]:
+    """Every process's id, state, parent and group."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
                 # pid (command) state parent group …; the command may hold spaces and parentheses.
-                state, _, its_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                state, parent, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
             except (OSError, ValueError):
                 continue
-            if int(its_group) == group and state not in "ZX":
-                found.append(int(entry.name))
-    return found
+            yield int(entry.name), state, int(parent), int(group)
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import redis
 
 from stack.part import LOOPBACK, CannotStart, Part
+from sync.redis_client import connect
 
 OLDEST = (6, 2)
 
@@ -41,8 +42,12 @@ def redis_part(home: Path, port: int) -> Part:
 
 
 def answers(url: str) -> bool:
-    """Whether the Redis at `url` answers PING within a second (still loading its file is not an answer)."""
-    client = redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
+    """Whether the Redis at `url` answers PING within a second (still loading its file is not an answer).
+
+    Raises:
+        ValueError: not a URL that `contract.redis_url` allows.
+    """
+    client = connect(url, timeout_s=1.0)
     try:
         return bool(client.ping())
     except (redis.RedisError, OSError):

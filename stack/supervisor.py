@@ -13,6 +13,7 @@ from stack.guard import Guard
 from stack.part import Part
 
 TICK_S = 0.1
+LOOK_S = 1.0
 
 
 class State(StrEnum):
@@ -43,6 +44,8 @@ class Patience:
     """How often a part is started again: after 1, 2, 4 … seconds, at most `longest_s`.
 
     After `attempts` ends in a row, each less than `steady_s` after the part had become ready, it is given up.
+    What runs but is broken is started again too, at most once in `steady_s`, and never given up for that:
+    most of what it does may well go on.
     """
 
     first_s: float = 1.0
@@ -77,6 +80,7 @@ class Supervisor:
         self._patience = patience or Patience()
         self._ready = {part.name: asyncio.Event() for part in parts}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._looks_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Run until cancelled. Nothing runs any more when this ends.
@@ -140,13 +144,25 @@ class Supervisor:
             became_ready = time.monotonic()
             self._ready[part.name].set()
             self._tell(Event(part.name, State.READY, f"{became_ready - started:.1f} s"))
-            while running.poll() is None:  # noqa: ASYNC110 - the end of a child sets no event
-                await asyncio.sleep(TICK_S)
-            reason = f"ended with {process.ending(running.returncode)}"
-            steady = time.monotonic() - became_ready >= self._patience.steady_s
+            reason = await self._broken(part, running)
+            steady = bool(reason) or time.monotonic() - became_ready >= self._patience.steady_s
+            reason = reason or f"ended with {process.ending(running.returncode)}"
             self._ready[part.name].clear()
         await self._end(part)
         return reason, steady
+
+    async def _broken(self, part: Part, running: subprocess.Popen[bytes]) -> str:
+        """Wait until the part ends (""), or why it must be ended."""
+        while running.poll() is None:
+            await asyncio.sleep(TICK_S)  # the end of a child sets no event
+            if part.broken is None or time.monotonic() < self._looks_at.get(part.name, 0.0):
+                continue
+            reason = await asyncio.to_thread(part.broken, running.pid)
+            pause = self._patience.steady_s if reason else LOOK_S
+            self._looks_at[part.name] = time.monotonic() + pause
+            if reason:
+                return reason
+        return ""
 
     async def _become_ready(self, part: Part, running: subprocess.Popen[bytes]) -> str:
         """Wait until the part is ready, or the job done; otherwise the reason why not."""

@@ -10,6 +10,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack.dead_child import DeadChild
 from stack.part import LOOPBACK, CannotStart, Part, http_ok
 
 BACKEND = Path(__file__).parent / "triton" / "onnxruntime" / "model.py"
@@ -67,6 +68,7 @@ def triton_part(home: Path, repository: Path, ports: TritonPorts) -> Part:
         address=f"http://{LOOPBACK}:{ports.http}",
         # Not /v2/health/ready: that one waits for every model, and a half-written one is not our failure.
         ready=lambda: http_ok(ports.http, "/v2/health/live"),
+        broken=DeadChild(),
         environment={
             "LD_LIBRARY_PATH": _joined(wheel.parents[1] / "nvidia_pytriton.libs", library, "LD_LIBRARY_PATH"),
             # The Python in Triton's stub is isolated: it finds its own home, and ours, by `python3` on PATH.

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from contract import command, keys
 from contract.command import Command, Reply
+from sync.redis_client import connect
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +39,7 @@ class Inbox:
     """Commands that wait for the loop. `wake` is called when one arrives."""
 
     def __init__(self, redis_url: str, wake: Callable[[], None]) -> None:
-        self._redis = redis.Redis.from_url(
-            redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = connect(redis_url, timeout_s=TIMEOUT_S)
         self._wake = wake
         self._waiting: queue.SimpleQueue[Received] = queue.SimpleQueue()
         self._held: set[bytes] = set()

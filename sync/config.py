@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from contract.environment import PREFIX, SecretFileError, with_secrets
+from contract.redis_url import sentinels
 from sync import s3_url
 from sync.errors import Misconfigured
 
@@ -87,7 +88,7 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
             values[name] = [part.strip() for part in given[name].split(",") if part.strip()]
     try:
         s3_url.parse(values.get("model_repository", ""))
-        return msgspec.convert(values, Config, strict=False, dec_hook=_decode)
+        config = msgspec.convert(values, Config, strict=False, dec_hook=_decode)
     except s3_url.NotAnS3Url as error:
         raise Misconfigured(
             f"FIXGATE_MODEL_REPOSITORY: {error}; got {values['model_repository']!r}"
@@ -96,6 +97,11 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
         message, _, path = str(error).partition(" - at `$.")
         variable = PREFIX + path.rstrip("`").split("[")[0].upper()
         raise Misconfigured(f"{variable}: {message}; got {environment.get(variable)!r}") from error
+    try:
+        sentinels(config.redis_url)
+    except ValueError as error:
+        raise Misconfigured(f"FIXGATE_REDIS_URL: {error}") from None
+    return config
 
 
 def _decode(kind: type, value: Any) -> Any:

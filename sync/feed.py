@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from contract import catalog as catalogs
 from contract import deployment, keys
 from contract.catalog import Catalog, ServedModel
 from contract.deployment import Deployment
+from sync.redis_client import connect
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +23,7 @@ class Feed:
     """The last catalogue, in Redis and in a file: whichever is newer counts at start."""
 
     def __init__(self, redis_url: str, path: Path, default_model: str | None) -> None:
-        self._redis = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = connect(redis_url, timeout_s=TIMEOUT_S)
         self._path = path
         self._default_model = default_model
         self.last = self._read_file()

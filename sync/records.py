@@ -4,10 +4,9 @@ import logging
 from collections.abc import Mapping
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from contract.version_record import VersionRecord, merge_windows, window_keys
+from sync.redis_client import connect
 
 log = logging.getLogger(__name__)
 
@@ -18,12 +17,7 @@ class Records:
     """Reads records; without Redis there are none, and whoever needs some waits."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = connect(redis_url, timeout_s=TIMEOUT_S)
         self._said = False
 
     def of(self, model: str, since: float, until: float) -> Mapping[int, VersionRecord]:

@@ -4,6 +4,7 @@ One or more Tritons that serve the same repository; what concerns one of them is
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -96,4 +97,6 @@ class Triton:
             raise Unavailable(
                 f"{named(lane)} fails in Triton, or cannot keep up; it is tried again soon", version_away=True
             )
-        return min(taking, key=lambda one: (one is rather_not, *one.distance))
+        # Equals by lot: turns would fall into step with clients that ask again as soon as they are answered.
+        lots = random.sample(taking, len(taking))  # nosec B311
+        return min(lots, key=lambda one: (one is rather_not, *one.distance))

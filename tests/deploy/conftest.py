@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "deploy"
 DEBIAN = CACHE / "debian"
+HAPROXY_LIBRARIES = DEBIAN / "usr/lib/x86_64-linux-gnu"
 BIN = Path(sys.executable).parent
 
 
@@ -33,9 +34,15 @@ def kubectl() -> Path:
     return debian("kubectl")
 
 
-def debian(name: str) -> Path:
+@pytest.fixture(scope="session")
+def haproxy() -> Path:
+    """A HAProxy; its libraries are in `HAPROXY_LIBRARIES`."""
+    return debian("haproxy", "sbin")
+
+
+def debian(name: str, folder: str = "bin") -> Path:
     """An executable that deploy/test-tools.sh has unpacked."""
-    found = DEBIAN / "usr" / "bin" / name
+    found = DEBIAN / "usr" / folder / name
     if not found.exists():
         pytest.fail(f"{name} is not in {DEBIAN}: run `make test-deploy`, which fetches it (needs apt-get)")
     return found

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,8 @@ HANGS_S = 20.0
 """A client that has waited so long hangs; on a busy machine answers come late, but they come."""
 RECOVERED = 3 * CLIENTS
 """Good answers in a row that show that all is well again."""
+LOADS = itertools.count()
+"""No two ask the same: what one has been answered is no other's hit."""
 HEADERS = {"Content-Type": "application/octet-stream", "X-Request-Timeout-Ms": str(DEADLINE_MS)}
 
 
@@ -96,7 +99,7 @@ async def load(url: str, *, allowed: set[int] | None = None) -> AsyncIterator[Lo
 
 
 async def _ask(session: aiohttp.ClientSession, stop: asyncio.Event, seen: Load, number: int) -> None:
-    rng = np.random.default_rng(number)
+    rng = np.random.default_rng((next(LOADS), number))
     while not stop.is_set():
         latitude, longitude = rng.uniform(-60, 60, 2).astype("<f4")
         body = np.array([latitude, longitude, 100, 200, 0.5], "<f4").tobytes()

@@ -58,6 +58,8 @@ def test_heimdalls_names_are_fallbacks(fallback: str, own: str, attribute: str) 
         ("FIXGATE_PORT", "http"),
         ("FIXGATE_REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis+cluster://localhost:7000"),
+        ("FIXGATE_REDIS_URL", "redis+sentinel://localhost:26379"),
         ("FIXGATE_TRITON_GRPC", "localhost"),
         ("FIXGATE_TRITON_GRPC", "good:1,bad"),
         ("FIXGATE_TRITON_GRPC", ","),

@@ -49,6 +49,11 @@ def test_what_runs_elsewhere_is_not_started(tmp_path: Path, redis_url: str, mlfl
     assert made["gateway"].environment["FIXGATE_REDIS_URL"] == redis_url
 
 
+def test_a_redis_elsewhere_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="REDIS_URL: a Redis Cluster cannot be used"):
+        parts(options(tmp_path, redis_url="redis+cluster://host:7000"))
+
+
 def test_a_redis_elsewhere_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
     url = f"redis://me:secret@127.0.0.1:{free_ports(1)[0]}/0"
     with pytest.raises(CannotStart, match=r"redis://me:\*\*\*@127.*does not answer.*REDIS_URL") as error:
@@ -118,6 +123,10 @@ def test_the_gateway_is_reached_where_it_listens(tmp_path: Path, host: str, url:
         ("redis://127.0.0.1:6380/0", "redis://127.0.0.1:6380/0"),
         ("redis://:p%40ss@host/1", "redis://:***@host/1"),
         ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        (
+            "redis+sentinel://:pw@a:1,b:2/m?sentinel_password=own&sentinel_username=u",
+            "redis+sentinel://:***@a:1,b:2/m?sentinel_password=***&sentinel_username=u",
+        ),
     ],
 )
 def test_passwords_are_not_shown(url: str, safe: str) -> None:

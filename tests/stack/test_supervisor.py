@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stack import process
+from stack import supervisor as supervising
 from stack.guard import Guard
 from stack.part import Part
 from stack.supervisor import Event, GaveUp, Patience, State, Supervisor
@@ -141,6 +143,25 @@ async def test_a_part_that_dies_is_named_with_its_log_and_started_again(
     assert death.part == "a"
     assert death.detail.startswith("ended with signal SIGKILL; starting again in")
     assert death.log.strip() == "up"
+
+
+async def test_a_part_that_is_broken_is_started_again_now_and_then_and_never_given_up(
+    tmp_path: Path, guard: Guard, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "LOOK_S", 0.0)
+    asked: list[int] = []
+
+    def broken(pid: int) -> str:
+        asked.append(pid)
+        return "has lost its head"
+
+    one = dataclasses.replace(server(tmp_path, "a"), broken=broken)
+    haste = dataclasses.replace(HASTE, steady_s=0.3)
+    async with supervised(Supervisor([one], tmp_path / "logs", guard, recorder.tell, haste)):
+        await recorder.until(lambda: len(recorder.states(State.READY)) > HASTE.attempts + 1)
+    deaths = [event for event in recorder.events if event.state is State.DIED]
+    assert {death.detail for death in deaths} == {"has lost its head; starting again in 0.01 s"}
+    assert len(set(asked)) == len(asked), "asked again before its time"
 
 
 async def test_a_part_that_keeps_dying_ends_the_stack(

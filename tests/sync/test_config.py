@@ -59,6 +59,12 @@ def test_a_value_that_cannot_be_is_an_error_that_names_variable_and_value(name: 
         from_env({name: value})
 
 
+def test_a_redis_that_cannot_be_used_is_an_error_without_its_password() -> None:
+    with pytest.raises(Misconfigured, match="FIXGATE_REDIS_URL: a Redis Cluster cannot be used") as raised:
+        from_env({"FIXGATE_REDIS_URL": "redis+cluster://:pa55word@host:7000"})
+    assert "pa55word" not in str(raised.value)
+
+
 def test_every_option_is_among_the_names_that_all_parts_know() -> None:
     assert known_names() <= SYNC | SHARED
 
