@@ -33,7 +33,16 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [
         word for word in shlex.split(command) if word not in {"--no-cache-dir", "--disable-pip-version-check"}
     ]
-    run(tool("uv"), "pip", "install", "--quiet", "--python", folder / "bin/python", *words)
+    run(
+        tool("uv"),
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        folder / "bin/python",
+        *words,
+        cwd=ROOT / "deploy/docker",
+    )
     (copied,) = re.findall(r"^COPY (deploy/\S+) (deploy/\S+) /opt/mlflow/bin/$", DOCKERFILE, re.MULTILINE)
     for script in copied:
         (folder / "bin" / Path(script).name).write_bytes((ROOT / script).read_bytes())
@@ -81,7 +90,10 @@ def test_mlflow_answers_by_its_names_and_no_other(environment: Path, tmp_path: P
 def _status(address: str, host: str) -> int:
     try:
         with urllib.request.urlopen(
-            urllib.request.Request(f"{address}/version", headers={"Host": host}), timeout=30
+            urllib.request.Request(
+                f"{address}/api/2.0/mlflow/registered-models/search", headers={"Host": host}
+            ),
+            timeout=30,
         ) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
