@@ -60,9 +60,9 @@ soak: $(STAMP) ## half an hour of mixed traffic with faults; fails on leaks and 
 sbom: $(STAMP) ## what each image holds, as CycloneDX files in build/sbom/
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sbom]'
 	@set -e; for image in gateway sync mlflow; do \
-	  installs=$$(sed -n 's/.*constraints.txt "\(.*\)".*/\1/p; s/^ *\(mlflow==.*[0-9]\)$$/\1/p' deploy/docker/$$image.Dockerfile); \
+	  installs=$$(sed -n 's/.*\(-c constraints.txt\) "\(.*\)".*/\1 \2/p; s#.*-r mlflow.txt.*#-r deploy/docker/mlflow.txt#p' deploy/docker/$$image.Dockerfile); \
 	  $(PYTHON) -m venv --clear build/sbom/$$image; \
-	  build/sbom/$$image/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $$installs; \
+	  build/sbom/$$image/bin/python -m pip install --quiet --disable-pip-version-check $$installs; \
 	  $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 	    --output-file build/sbom/$$image.cdx.json build/sbom/$$image/bin/python; \
 	  rm -rf build/sbom/$$image; \
@@ -77,6 +77,11 @@ constraints: ## pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 	  --extra test-deploy --extra sbom --extra demo --extra stack build/pyproject.toml | \
 	  sed -e "s/ ; python_full_version < '3.13' and sys_platform == 'linux'$$//" >> constraints.txt
+	grep -v '^python-dateutil' constraints.txt > build/constraints.txt
+	echo '# Written by `make constraints` from mlflow.in: what the image of MLflow installs. Apart from constraints.txt,' > deploy/docker/mlflow.txt
+	echo '# because boto3 wants python-dateutil 2.' >> deploy/docker/mlflow.txt
+	uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+	  -c build/constraints.txt deploy/docker/mlflow.in >> deploy/docker/mlflow.txt
 
 clean: ## remove the environment and all state
 	rm -rf $(VENV) .fixgate .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov

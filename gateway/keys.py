@@ -10,5 +10,6 @@ from gateway.telemetry.stopwatch import Stopwatch
 ACCESS = web.AppKey("access", Access)
 SERVICES = web.AppKey("services", Services)
 SIBLINGS = web.AppKey("siblings", Siblings)
+KEY_NAME = web.RequestKey("key_name", str)
 REQUEST_ID = web.RequestKey("request_id", str)
 WATCH = web.RequestKey("watch", Stopwatch)

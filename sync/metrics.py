@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from typing import get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,7 +17,7 @@ from prometheus_client import (
 )
 
 from contract.catalog import Catalog
-from contract.deployment import Deployment
+from contract.deployment import Deployment, Event
 from contract.rollout import Phase
 from sync.errors import Fault
 from sync.observation import served_models
@@ -96,6 +97,18 @@ class Metrics:
         self._rollouts = Counter(
             "fixgate_rollouts", "Rollouts that ended, by how.", ["model", "outcome"], registry=self.registry
         )
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Of a series that begins with 1 Prometheus sees no increase: the first of a kind would be missed."""
+        for counter, values in (
+            (self._passes, ("ok", "registry_unavailable", "failed")),
+            (self._refusals, get_args(Fault)),
+            (self._webhooks, ("taken", "our own", "refused")),
+            (self._events, get_args(Event)),
+        ):
+            for value in values:
+                counter.labels(value)
 
     def observe(self, report: Report, catalog: Catalog | None, refused: int) -> None:
         """Take in a pass."""

@@ -3,6 +3,7 @@ besides registering.py). Its own variables for credentials, TLS, timeouts and re
 
 import logging
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,9 +28,13 @@ from sync.errors import Refused, RegistryUnavailable
 from sync.listing import Listing, Versions
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
+# It has a line for every try of every pass; the pass says once what came of them.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 MODELS_PER_PAGE = 1000
 VERSIONS_PER_PAGE = 10_000
+LONGEST = 300
+_ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 
 Progress = Callable[[int, int], None]
@@ -222,5 +227,11 @@ def _without_credentials(uri: str) -> str:
 
 
 def short(error: Exception) -> str:
-    """An error's text on one line, not too long for a log or a tag."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    """An error's text on one line, not too long for a log or a tag, and the same each time that it happens.
+
+    Where it is cut, its end stays: requests says last what the cause was.
+    """
+    text = _ADDRESS.sub("", " ".join(str(error).split()))
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    return text or type(error).__name__

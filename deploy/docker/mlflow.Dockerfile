@@ -4,10 +4,9 @@
 
 FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /build
-COPY constraints.txt ./
+COPY deploy/docker/mlflow.txt ./
 RUN python -m venv /opt/mlflow \
-    && /opt/mlflow/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt \
-       mlflow==3.17.2 psycopg2-binary==2.9.13 boto3==1.44.5
+    && /opt/mlflow/bin/pip install --no-cache-dir --disable-pip-version-check -r mlflow.txt
 
 FROM python:3.11.13-slim-bookworm
 LABEL org.opencontainers.image.title="fixgate MLflow"

@@ -30,8 +30,8 @@ class Access:
     host: str
     origins: tuple[str, ...]
 
-    def admit(self, scope: Scope, headers: MultiMapping[str], address: str | None) -> None:
-        """Return when the caller may go ahead.
+    def admit(self, scope: Scope, headers: MultiMapping[str], address: str | None) -> str | None:
+        """The name of the caller's key, None where keys are not asked for, when it may go ahead.
 
         Raises:
             InvalidInput: two different keys were sent.
@@ -44,11 +44,14 @@ class Access:
             caller = _authenticate(self.keyring, scope, headers)
         elif scope is Scope.ADMIN:
             self._refuse_unknown_administrators(headers)
-        if self.rate is not None and (wait := self.rate.wait_s(caller or network(address))):
+        if self.rate is not None and (
+            wait := self.rate.wait_s(caller.key_id if caller else network(address))
+        ):
             per = "this address" if self.keyring is None else "this key"
             raise TooManyRequests(
                 f"more than {self.rate.rate} with {per}; wait {wait:g} s", retry_after_s=wait
             )
+        return caller.name if caller else None
 
     def open_to(self, headers: MultiMapping[str]) -> tuple[Scope, ...]:
         """The scopes of what this caller may call, by its headers; costs nothing of its rate."""
@@ -131,13 +134,13 @@ def network(address: str | None) -> str:
     return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
 
 
-def _authenticate(keyring: Keyring, scope: Scope, headers: MultiMapping[str]) -> str:
-    """The key's id."""
+def _authenticate(keyring: Keyring, scope: Scope, headers: MultiMapping[str]) -> StoredKey:
+    """What is kept of the caller's key."""
     stored = _known(keyring, headers)
     if scope not in stored.scopes:
         held = ", ".join(stored.scopes)
         raise Forbidden(f"this needs the scope {scope}; the API key {stored.name} has {held}")
-    return stored.key_id
+    return stored
 
 
 def _known(keyring: Keyring, headers: MultiMapping[str]) -> StoredKey:

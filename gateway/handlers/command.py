@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from contract.command import Action, Fault, Reply
+from gateway.access.guard import caller
 from gateway.errors import Conflict, FixgateError, InvalidInput, NotFound, PreconditionFailed, Unavailable
 from gateway.handlers import request as read
 from gateway.keys import SERVICES
@@ -42,7 +43,7 @@ async def carried_out(
     until = read.deadline(request, min(LONGEST_MS, longest), longest)
     reply = await services.commands.ask(
         action,
-        by=f"gateway, for {request.remote or 'a client'}",
+        by=caller(request),
         timeout_s=max(until - asyncio.get_running_loop().time(), 1e-3),
         model=request.match_info["model"],
         version=version,

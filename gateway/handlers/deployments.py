@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 from msgspec import Meta
 
+from gateway.access.guard import caller
 from gateway.errors import Conflict, NotFound, Unavailable
 from gateway.handlers import arguments
 from gateway.handlers import request as read
@@ -54,7 +55,7 @@ async def reload(request: web.Request) -> web.Response:
     under_way = services.counters.of(name or "").under_way
     reply = await services.commands.ask(
         "reload",
-        by=f"gateway, for {request.remote or 'a client'}",
+        by=caller(request),
         timeout_s=max(until - asyncio.get_running_loop().time(), 1e-3),
     )
     if not reply.ok:

@@ -133,7 +133,7 @@ _ROLLOUT = answer(
         "steps": [5, 50, 100],
         "every_s": 600,
         "guards": {"max_error_rate": 0.01, "max_p95_ms": 500, "max_shift": 1, "min_requests": 200},
-        "by": "gateway, for 10.0.0.7",
+        "by": "gateway, for key ops",
         "started_at": "2026-01-01T00:00:00.000Z",
         "step_since": "2026-01-01T00:00:01.000Z",
         "next_step_at": "2026-01-01T00:10:01.000Z",

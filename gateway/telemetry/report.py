@@ -4,7 +4,7 @@ Counters and histograms add up, also those of processes that are gone: a counter
 process was replaced. Gauges are of processes that live: numbers add up, and of states the worst counts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -22,6 +22,7 @@ LEAST = frozenset(
         "fixgate_catalog_revision",
         "fixgate_ready",
         "fixgate_version_ready",
+        "model_loaded",
         "process_start_time_seconds",
     }
 )
@@ -36,16 +37,27 @@ MOST = frozenset(
         "fixgate_catalog_age_seconds",
         "fixgate_feedback_coverage",
         "fixgate_feedback_nees",
+        "fixgate_predicted_answer_seconds",
         "fixgate_redis_memory_bytes",
+        "fixgate_signal_wait_seconds",
         "fixgate_switches",
+        "fixgate_version_share",
+        "model_reloads",
         "process_max_fds",
         "python_info",
+        "redis_memory_bytes",
     }
 )
 """Gauges of which the largest is told: every process says the same of what is not its own."""
 
+RATIOS = {"cache_hit_rate": (("cache_hits", "cache_hits_total"), ("cache_misses", "cache_misses_total"))}
+"""Gauges that are the first's share of both counters (family, sample): made again from their sums."""
+
 Sample = tuple[str, dict[str, str], float]
 """Name, labels, value."""
+
+Place = tuple[str, tuple[tuple[str, str], ...]]
+"""Name and labels of a sample."""
 
 
 class Family(msgspec.Struct, array_like=True):
@@ -99,11 +111,13 @@ def report(registry: CollectorRegistry, counters: Counters) -> Report:
 def merged(reports: Sequence[Report]) -> Report:
     """All of them as one; samples stay in the order in which they first come."""
     families: dict[str, Family] = {}
-    values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+    values: dict[str, dict[Place, float]] = {}
     for one in reports:
         for family in one.families:
             families.setdefault(family.name, family)
             _add(values.setdefault(family.name, {}), family)
+    for name in RATIOS.keys() & values.keys():
+        values[name] = {(name, ()): _ratio(values, name)}
     counts = {
         model: _together([one.counts[model] for one in reports if model in one.counts])
         for model in dict.fromkeys(model for one in reports for model in one.counts)
@@ -155,7 +169,12 @@ class _Told(Collector):
             yield metric
 
 
-def _add(values: dict[tuple[str, tuple[tuple[str, str], ...]], float], family: Family) -> None:
+def _ratio(values: Mapping[str, Mapping[Place, float]], name: str) -> float:
+    part, rest = (values[family][sample, ()] for family, sample in RATIOS[name])
+    return part / (part + rest) if part + rest else 0.0
+
+
+def _add(values: dict[Place, float], family: Family) -> None:
     for name, labels, value in family.samples:
         place = (name, tuple(labels.items()))
         known = values.get(place)

@@ -67,6 +67,24 @@ def test_one_minor_newer_is_read_and_its_unknown_fields_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "read_by", "fits"), [(0, 1, True), (1, 0, True), (1, 2, True), (0, 2, False)]
+)
+def test_planes_one_minor_apart_read_each_other(
+    written: int, read_by: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of them is upgraded first."""
+    document = {**json.loads(catalog.dump(CATALOG)), "schema": f"{catalog.MAJOR}.{written}"}
+    monkeypatch.setattr(catalog, "MINOR", read_by)
+    if fits:
+        assert catalog.parse(json.dumps(document).encode()).models == CATALOG.models
+    else:
+        with pytest.raises(
+            catalog.CatalogError, match=f"schema {catalog.MAJOR}.{written}; this program reads"
+        ):
+            catalog.parse(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
     "schema", [f"{catalog.MAJOR}.{catalog.MINOR + 2}", f"{catalog.MAJOR + 1}.0", "0.9", "x", "1"]
 )
 def test_a_schema_too_far_away_is_refused(schema: str) -> None:

@@ -102,6 +102,17 @@ def test_who_talks_to_whom_shares_a_network() -> None:
     assert not _networks(SERVICES["gateway"]) & _networks(SERVICES["mlflow"]) - {"edge"}
 
 
+def test_the_commands_container_finds_sync_gateway_and_models() -> None:
+    """Its image would have it listen where sync does; `tune` writes beside the models."""
+    environment = SERVICES["fixgate"]["environment"]
+    assert environment["FIXGATE_SYNC_HOST"] == "sync"
+    assert environment["FIXGATE_URL"] == "http://gateway:8080"
+    assert SERVICES["sync"]["environment"].items() <= environment.items()
+    assert "models:/models" in SERVICES["fixgate"]["volumes"]
+    for other in ("sync", "gateway", "mlflow"):
+        assert _networks(SERVICES["fixgate"]) & _networks(SERVICES[other]), other
+
+
 def test_repository_and_staging_lie_on_one_mount() -> None:
     assert "models:/models" in SERVICES["sync"]["volumes"]
     assert "models:/models:ro" in SERVICES["triton"]["volumes"]

@@ -55,6 +55,18 @@ def test_a_pass_without_the_registry_is_no_success() -> None:
     assert found["fixgate_sync_passes_total", "failed"] == 1
 
 
+def test_what_may_happen_is_counted_from_zero() -> None:
+    """Or Prometheus would not see the first of its kind."""
+    found = samples(Metrics())
+    for place in (
+        ("fixgate_sync_refusals_total", "contract"),
+        ("fixgate_sync_journal_entries_total", "refuse"),
+        ("fixgate_sync_webhooks_total", "taken"),
+        ("fixgate_sync_passes_total", "failed"),
+    ):
+        assert found[place] == 0
+
+
 def test_refusals_are_counted_by_reason() -> None:
     metrics = Metrics()
     metrics.refuse("loc", "load")

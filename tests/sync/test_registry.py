@@ -1,6 +1,7 @@
 """What sync reads from and writes to a real MLflow."""
 
 import base64
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from sync import registry
 from sync.desired import RegisteredModel, RegisteredVersion
 from sync.errors import Refused, RegistryUnavailable
 from sync.registry import Registry
+from tests.launch import free_ports
 from tests.sync.flaky import Proxy, flaky
 
 pytestmark = pytest.mark.stack
@@ -225,6 +227,21 @@ def test_a_server_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(RegistryUnavailable):
         Registry("http://127.0.0.1:1").models()
+
+
+def test_an_outage_is_told_in_the_same_words_each_time_and_nobody_else_tells_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So that the loop of passes, which says what is new, has one line for it."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    told = set()
+    for _ in range(2):
+        with pytest.raises(RegistryUnavailable) as caught:
+            Registry(f"http://127.0.0.1:{free_ports(1)[0]}").models()
+        told.add(re.sub(r":\d+|port=\d+", "", str(caught.value)))
+    assert len(told) == 1
+    assert "Connection refused" in told.pop()
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../up", "a/../../b"])

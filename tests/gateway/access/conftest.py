@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from gateway.access import key_file
-from gateway.access.guard import guarded
+from gateway.access.guard import caller, guarded
 from gateway.access.key_file import Scope
 from gateway.app import make_app
 from gateway.config import Config
@@ -74,8 +74,8 @@ async def start_gate() -> AsyncIterator[StartGate]:
     async def start(config: Config) -> Gate:
         clock, held, release = Clock(), asyncio.Event(), asyncio.Event()
 
-        async def administer(_: web.Request) -> web.Response:
-            return web.Response(text="done")
+        async def administer(request: web.Request) -> web.Response:
+            return web.Response(text=caller(request))
 
         async def hold(_: web.Request) -> web.Response:
             held.set()

@@ -69,6 +69,16 @@ async def test_a_key_opens_what_its_scope_says_and_nothing_else(
             assert told == f"this needs the scope {needed}; the API key {scope} has {scope}"
 
 
+async def test_who_asks_is_the_name_of_the_key_or_without_keys_the_address(
+    start_gate: StartGate, with_keys: Config, alone: Config, keys: Keys
+) -> None:
+    """What a command's entry in the journal says."""
+    for config, name in ((with_keys, "key admin"), (alone, "127.0.0.1")):
+        gate = await start_gate(config)
+        async with gate.client.post(ADMINISTER, headers=bearer(keys.known["admin"])) as response:
+            assert await response.text() == f"gateway, for {name}"
+
+
 async def test_a_key_may_have_several_scopes(start_gate: StartGate, with_keys: Config, keys: Keys) -> None:
     both = bearer(keys.add("both", Scope.READ, Scope.PREDICT))
     gate = await start_gate(with_keys)

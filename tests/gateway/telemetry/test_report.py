@@ -5,11 +5,24 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from gateway.app import make_runner
+from gateway.config import Config
 from gateway.errors import BadAnswer
+from gateway.keys import SERVICES
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.latency_window import SIZE, LatencyWindow
 from gateway.telemetry.metric_family import Counts, Distribution, Read
-from gateway.telemetry.report import Report, count_of, departed, exposition, merged, report
+from gateway.telemetry.report import (
+    LEAST,
+    MOST,
+    RATIOS,
+    Report,
+    count_of,
+    departed,
+    exposition,
+    merged,
+    report,
+)
 from tests.gateway.telemetry.noted import predicted
 from tests.gateway.wire.test_response import prediction
 
@@ -47,6 +60,43 @@ def test_counters_histograms_and_numbers_add_up_and_the_worst_state_counts() -> 
         "fixgate_ready": 0.0,
         "entries": 15.0,
     }
+
+
+AMOUNTS = {
+    "fixgate_cache_bytes",
+    "fixgate_cache_entries",
+    "fixgate_held_bytes",
+    "fixgate_http_requests_in_progress",
+    "fixgate_rows_waiting",
+    "fixgate_shadow_queued",
+    "fixgate_triton_calls_in_flight",
+    "inference_active_requests",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_virtual_memory_bytes",
+}
+"""Gauges of which each process has a part."""
+
+
+async def test_every_gauge_that_is_no_amount_is_told_once(alone: Config) -> None:
+    """Two workers with the same shares, states and predictions have no more of them than one."""
+    runner = make_runner(alone)
+    await runner.setup()
+    try:
+        metrics = runner.app[SERVICES].metrics
+        metrics.predictions.add(("loc", "3", "hit"), 3)
+        metrics.predictions.add(("loc", "3", "miss"), 1)
+        one = report(metrics.registry, Counters())
+    finally:
+        await runner.cleanup()
+    gauges = {family.name for family in one.families if family.kind in {"gauge", "info"}}
+    assert gauges - LEAST - MOST - AMOUNTS == set(RATIOS)
+    told, alone_told = values(merged([one, one])), values(one)
+    assert told["cache_hit_rate"] == 0.75
+    for family in one.families:
+        for name, *_ in family.samples if family.name in gauges - AMOUNTS else ():
+            for line in (each for each in alone_told if each.partition("{")[0] == name):
+                assert told[line] == alone_told[line], line
 
 
 def test_a_process_that_is_gone_still_counts_but_is_no_longer_there() -> None:

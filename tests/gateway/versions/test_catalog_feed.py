@@ -110,6 +110,15 @@ async def test_an_older_revision_is_refused(
         assert feed.revision == 7
 
 
+async def test_a_sync_that_was_upgraded_first_is_followed(empty_redis: str, tmp_path: Path) -> None:
+    stand.announce(empty_redis, catalogue(7))
+    async with following(empty_redis, tmp_path / "c.json") as feed:
+        await arrival(feed, 7)
+        newer = msgspec.structs.replace(catalogue(8), schema=f"{catalogs.MAJOR}.{catalogs.MINOR + 1}")
+        stand.announce(empty_redis, newer)
+        await arrival(feed, 8)
+
+
 async def test_a_flushed_redis_changes_nothing(empty_redis: str, tmp_path: Path) -> None:
     stand.announce(empty_redis, catalogue(7))
     async with following(empty_redis, tmp_path / "c.json") as feed:
