@@ -75,8 +75,10 @@ class Remembered:
             if one.id == prediction_id:
                 return one
         document = await self._call(self._redis.get(_key(prediction_id)))
-        while not document and time.time() - made_at(prediction_id) < GATHERED_S:
+        looks = GATHERED_S / LOOK_AGAIN_S if time.time() - made_at(prediction_id) < GATHERED_S else 0
+        while not document and looks > 0:
             await asyncio.sleep(LOOK_AGAIN_S)  # another process made it, and is about to write it
+            looks -= 1
             document = await self._call(self._redis.get(_key(prediction_id)))
         try:
             return msgspec.json.decode(document or b"", type=Kept)
