@@ -18,7 +18,7 @@ RECOVERY_S = 30.0
 async def test_while_triton_is_dead_requests_are_refused_and_when_it_is_back_they_are_answered(
     faulty: World,
 ) -> None:
-    async with load(faulty.url, allowed={502, 503, 504}) as clients:
+    async with load(faulty.url, allowed={502, 503, 504}, clients=100) as clients:
         await clients.answered(200, 50)
         await asyncio.to_thread(faulty.triton.kill)
         await clients.answered(503, 50)
