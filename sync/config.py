@@ -17,6 +17,10 @@ FALLBACKS = {
 }
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+RedisUrl = Annotated[str, msgspec.Meta(pattern=r"^(redis|rediss|unix)://")]
+SECRET = ("redis_url", "mlflow_uri", "webhook_secret")
+"""What these hold is not shown: there may be a password in it."""
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
@@ -28,7 +32,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     home: Path = Path(".fixgate")
     mlflow_uri: str = "http://127.0.0.1:5000"
-    redis_url: str = "redis://127.0.0.1:6380/0"
+    redis_url: RedisUrl = "redis://127.0.0.1:6380/0"
     model_repository: Path = Path("model_repository")
     staging: Path | None = None
     triton_http: tuple[str, ...] = ("127.0.0.1:8000",)
@@ -75,11 +79,12 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
         environment = with_secrets(environment)
     except SecretFileError as error:
         raise Misconfigured(str(error)) from None
-    given = {name: environment[PREFIX + name.upper()] for name in Config.__struct_fields__
-             if environment.get(PREFIX + name.upper())}  # fmt: skip
-    for name, other in FALLBACKS.items():
-        if name not in given and environment.get(other):
-            given[name] = environment[other]
+    variables: dict[str, str] = {}
+    for name in Config.__struct_fields__:
+        names = (PREFIX + name.upper(), FALLBACKS.get(name, ""))
+        if found := next((one for one in names if environment.get(one)), None):
+            variables[name] = found
+    given = {name: environment[variable] for name, variable in variables.items()}
     values: dict[str, Any] = dict(given)
     for name in ("triton_http", "models"):
         if name in values:
@@ -88,8 +93,9 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
         return msgspec.convert(values, Config, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
-        variable = PREFIX + path.rstrip("`").split("[")[0].upper()
-        raise Misconfigured(f"{variable}: {message}; got {environment.get(variable)!r}") from error
+        name = path.rstrip("`").split("[")[0]
+        shown = "" if name in SECRET else f"; got {given[name]!r}"
+        raise Misconfigured(f"{variables[name]}: {message}{shown}") from error
 
 
 def _decode(kind: type, value: Any) -> Any:

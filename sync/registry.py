@@ -3,6 +3,7 @@ besides registering.py). Its own variables for credentials, TLS, timeouts and re
 
 import logging
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 MODELS_PER_PAGE = 1000
 VERSIONS_PER_PAGE = 10_000
 PROMPT_TAG = "mlflow.prompt.is_prompt"
+_CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")
 
 Progress = Callable[[int, int], None]
 """Called with bytes so far and bytes in all."""
@@ -92,7 +94,7 @@ class Registry:
             store = get_artifact_repository(uri, tracking_uri=self._uri, registry_uri=self._uri)
             files = list(_files(store, None))
             if not files:
-                raise Refused("artifact", f"its files are gone: nothing at {_without_credentials(uri)}")
+                raise Refused("artifact", f"its files are gone: nothing at {without_credentials(uri)}")
             total = sum(file.file_size or 0 for file in files)
             done = 0
             progress(done, total)
@@ -216,11 +218,11 @@ def _refuse_links(uri: str) -> None:
                 raise Refused("artifact", f"{name!r} among its files is a link")
 
 
-def _without_credentials(uri: str) -> str:
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def without_credentials(text: str) -> str:
+    """The text with every URL in it as anybody may see it: MLflow's errors quote the one they were given."""
+    return _CREDENTIALS.sub("", text)
 
 
 def short(error: Exception) -> str:
     """An error's text on one line, not too long for a log or a tag."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return without_credentials(" ".join(str(error).split()))[:300] or type(error).__name__

@@ -35,6 +35,6 @@ def register(uri: str, url: str, secret: str) -> str:
         )
     except (MlflowException, RequestException) as error:
         raise RegistryUnavailable(
-            f"MLflow at {uri} takes no webhook to {url}: {registry.short(error)}"
+            f"MLflow at {registry.without_credentials(uri)} takes no webhook to {url}: {registry.short(error)}"
         ) from error
     return str(made.webhook_id)
