@@ -1,4 +1,4 @@
-"""Passwords and the webhooks' secret stay where they belong: not in the log, answers, metrics, command line."""
+"""Passwords and the webhooks' secret stay where they belong: not in log, answers, metrics, command line."""
 
 import signal
 import urllib.error
