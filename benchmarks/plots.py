@@ -58,4 +58,4 @@ def _curves(plot: Plot, axes: "plt.Axes") -> None:
     axes.set_ylabel(plot.axis)
     axes.set_xlabel(plot.across)
     if len(plot.series) > 1:
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))

@@ -19,6 +19,9 @@ FALLBACKS = {
 }
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+SECRET = ("redis_url", "mlflow_uri", "webhook_secret")
+"""What these hold is not shown: there may be a password in it."""
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
@@ -77,11 +80,12 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
         environment = with_secrets(environment)
     except SecretFileError as error:
         raise Misconfigured(str(error)) from None
-    given = {name: environment[PREFIX + name.upper()] for name in Config.__struct_fields__
-             if environment.get(PREFIX + name.upper())}  # fmt: skip
-    for name, other in FALLBACKS.items():
-        if name not in given and environment.get(other):
-            given[name] = environment[other]
+    variables: dict[str, str] = {}
+    for name in Config.__struct_fields__:
+        names = (PREFIX + name.upper(), FALLBACKS.get(name, ""))
+        if found := next((one for one in names if environment.get(one)), None):
+            variables[name] = found
+    given = {name: environment[variable] for name, variable in variables.items()}
     values: dict[str, Any] = dict(given)
     for name in ("triton_http", "models"):
         if name in values:
@@ -95,12 +99,13 @@ def from_env(environment: Mapping[str, str] = os.environ) -> Config:
         ) from error
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
-        variable = PREFIX + path.rstrip("`").split("[")[0].upper()
-        raise Misconfigured(f"{variable}: {message}; got {environment.get(variable)!r}") from error
+        name = path.rstrip("`").split("[")[0]
+        shown = "" if name in SECRET else f"; got {given[name]!r}"
+        raise Misconfigured(f"{variables[name]}: {message}{shown}") from error
     try:
         sentinels(config.redis_url)
     except ValueError as error:
-        raise Misconfigured(f"FIXGATE_REDIS_URL: {error}") from None
+        raise Misconfigured(f"{variables['redis_url']}: {error}") from None
     return config
 
 

@@ -103,9 +103,13 @@ class FolderRepository:
     def write_config(self, config: ServingConfig) -> None:
         """Replace a model's config: the commit point."""
         temporary = self._staging.new_path(pbtxt.NAME)
-        temporary.write_text(config.text)
-        _sync_path(temporary)
-        os.rename(temporary, self.root / config.name / pbtxt.NAME)
+        try:
+            temporary.write_text(config.text)
+            _sync_path(temporary)
+            os.rename(temporary, self.root / config.name / pbtxt.NAME)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # every pass tries again while the disk is full
+            raise
         _sync_path(self.root / config.name)
 
     def remove_version(self, model: str, number: int) -> None:

@@ -14,7 +14,8 @@ from sync.triton import States
 class Observation:
     """The registry, the repository and every Triton at one time (None: it does not answer).
 
-    `fresh`: the registry answered this time; otherwise `registered` is what it said last.
+    `fresh`: the registry answered this time; otherwise `registered` is what it said last. `now` is Unix
+    time, for what is told and kept; `moment` is of a clock that nobody sets, for how long something has held.
     """
 
     now: float
@@ -24,6 +25,7 @@ class Observation:
     live: Live
     states: Mapping[str, States | None]
     problems: tuple[str, ...] = ()
+    moment: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

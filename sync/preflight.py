@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from contract.catalog import TensorSpec
-from sync.errors import Fault, Refused
+from sync.errors import Fault, Refused, RepositoryUnavailable
 
 GRACE_S = 5.0
 BASE_MEMORY = 4 << 30
@@ -58,6 +58,7 @@ def run(task: Task) -> Finding:
 
     Raises:
         Refused: the version failed a check, crashed the runtime, or passed a limit.
+        RepositoryUnavailable: what it found could not be written.
     """
     result = Path(task.result)
     log = result.with_suffix(".log")
@@ -77,6 +78,8 @@ def run(task: Task) -> Finding:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
+    if child.returncode == os.EX_TEMPFAIL:
+        raise RepositoryUnavailable(f"disk full: what a trial found cannot be written to {result.parent}")
     if child.returncode != 0 or not result.exists():
         raise Refused("resources", _reason(child.returncode, task, log))
     finding = msgspec.json.decode(result.read_bytes(), type=Finding)

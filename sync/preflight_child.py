@@ -1,6 +1,7 @@
 """The inside of preflight: a process of its own that loads and runs a model which may hang, eat memory or
 crash. It sets its own limits first, so that they hold even when its parent is gone."""
 
+import errno
 import json
 import os
 import resource
@@ -36,20 +37,34 @@ PROOF_ROWS = 4
 BUDGET_S = 15.0
 """Time for measuring latencies; larger batches are left out when it is spent."""
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 Array = NDArray[Any]
 
 
 def main() -> None:
-    """Read the task from standard input, write the finding to the file it names."""
+    """Read the task from standard input, write the finding to the file it names.
+
+    Ends with EX_TEMPFAIL when there is no room for it: that is not the model's fault.
+    """
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     _limit(task)
     try:
-        finding = _preflight(task)
+        finding = _find(task)
+        Path(task.result).write_bytes(msgspec.json.encode(finding))
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            os._exit(os.EX_TEMPFAIL)  # nor is there room for what the interpreter would still write
+        raise
+
+
+def _find(task: Task) -> Finding:
+    try:
+        return _preflight(task)
     except Refused as refused:
-        finding = Finding(fault=refused.fault, reason=refused.reason)
+        return Finding(fault=refused.fault, reason=refused.reason)
     except MemoryError:
-        finding = Finding(fault="resources", reason=_out_of_memory(task))
-    Path(task.result).write_bytes(msgspec.json.encode(finding))
+        return Finding(fault="resources", reason=_out_of_memory(task))
 
 
 def _limit(task: Task) -> None:

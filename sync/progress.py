@@ -1,5 +1,5 @@
 """What this process knows of versions on their way, besides what it can observe: lost with the process and
-found again by the next."""
+found again by the next. Times are of the monotonic clock: to set the other one must not hold anything up."""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field

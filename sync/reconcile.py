@@ -102,7 +102,7 @@ class Reconciler:
             self.work.quarantine.keep(_refused_identities(self.work.quarantine.identities, seen))
             situation = self._served_now(seen, situation)
             actions = plan(seen.desired, seen.live, situation)
-            self.work.act(actions, seen)
+            seen = replace(seen, problems=(*seen.problems, *self.work.act(actions, seen)))
             seen = self._write_back(seen, draft.faults)
             idle = not (changed or self.work.jobs.busy or _ahead(seen, situation))
             settled = idle and not self.work.progress.resting
@@ -117,7 +117,7 @@ class Reconciler:
             equal=dict(progress.equal),
             proven=progress.proved_here(seen.live),
             refused=self.work.quarantine.identities,
-            resting=progress.still_resting(seen.now),
+            resting=progress.still_resting(seen.moment),
             busy=self.work.jobs.busy,
             publishing=self.work.jobs.publishing,
             loaded=observation.loaded_keys(seen.states) | self._still_loaded(seen),
@@ -134,8 +134,8 @@ class Reconciler:
         unready = observation.unready_keys(frozenset(progress.proved(seen.live)), seen.states)
         for key in [key for key in progress.unready if key not in unready and key in progress.proven]:
             progress.trusted[key] = progress.proven.pop(key)
-        progress.unready.update_to(unready, seen.now)
-        lost = progress.unready.longer_than(self.config.unready_s, seen.now)
+        progress.unready.update_to(unready, seen.moment)
+        lost = progress.unready.longer_than(self.config.unready_s, seen.moment)
         lost |= observation.failed_keys(frozenset(unready), seen.states)
         for key in lost - self._lost:
             self.work.note("lost", key, seen.now, message=observation.reason(key, seen.states))
@@ -145,8 +145,8 @@ class Reconciler:
 
     def _draft(self, seen: Observation, situation: Situation) -> catalogue.Draft:
         progress = self.work.progress
-        progress.vanished.update_to(observation.vanished_aliases(self.feed.last, seen.desired), seen.now)
-        settled = progress.vanished.longer_than(self.config.unalias_s, seen.now)
+        progress.vanished.update_to(observation.vanished_aliases(self.feed.last, seen.desired), seen.moment)
+        settled = progress.vanished.longer_than(self.config.unalias_s, seen.moment)
         return catalogue.draft(
             seen.desired,
             seen.live,
@@ -176,17 +176,17 @@ class Reconciler:
     def _served_now(self, seen: Observation, situation: Situation) -> Situation:
         """The situation after this pass's catalogue."""
         serving, progress = observation.served_keys(self.feed.last), self.work.progress
-        progress.idle.update_to(observation.standing_keys(seen.live) - serving, seen.now)
-        progress.lowered.update_to(observation.lowered(self.feed.last, seen.desired), seen.now)
+        progress.idle.update_to(observation.standing_keys(seen.live) - serving, seen.moment)
+        progress.lowered.update_to(observation.lowered(self.feed.last, seen.desired), seen.moment)
         return replace(
             situation,
             serving=serving,
-            drained=progress.idle.longer_than(self.config.drain_s, seen.now),
-            lowered=progress.lowered.longer_than(FOLLOWED_S, seen.now),
+            drained=progress.idle.longer_than(self.config.drain_s, seen.moment),
+            lowered=progress.lowered.longer_than(FOLLOWED_S, seen.moment),
         )
 
     def _write_back(self, seen: Observation, faults: Mapping[Key, Refused]) -> Observation:
-        if seen.now < self._no_writes_until:
+        if seen.moment < self._no_writes_until:
             return seen
         waiting = {key: rest.reason for key, rest in self.work.progress.resting.items()}
         changes = writeback.changes(
@@ -204,7 +204,7 @@ class Reconciler:
                 else:
                     self.registry.tag_version(change.model, change.version, change.tags)
         except RegistryUnavailable as error:
-            self._no_writes_until = seen.now + WRITE_AGAIN_S
+            self._no_writes_until = seen.moment + WRITE_AGAIN_S
             return replace(seen, problems=(*seen.problems, str(error)))
         return seen
 

@@ -77,7 +77,9 @@ def register(order: Order, uri: str) -> Registered:
         try:
             return _upload(order, finding, folder / FOLDER, uri)
         except (MlflowException, RequestException) as error:
-            raise RegistryUnavailable(f"MLflow at {uri}: {registry.short(error)}") from error
+            raise RegistryUnavailable(
+                f"MLflow at {registry.without_credentials(uri)}: {registry.short(error)}"
+            ) from error
 
 
 def _prove(order: Order, folder: Path) -> tuple[Finding, NDArray[np.float32], dict[str, NDArray[np.generic]]]:

@@ -36,6 +36,7 @@ VERSIONS_PER_PAGE = 10_000
 LONGEST = 300
 _ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
 PROMPT_TAG = "mlflow.prompt.is_prompt"
+_CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")
 
 Progress = Callable[[int, int], None]
 """Called with bytes so far and bytes in all."""
@@ -97,7 +98,7 @@ class Registry:
             store = get_artifact_repository(uri, tracking_uri=self._uri, registry_uri=self._uri)
             files = list(_files(store, None))
             if not files:
-                raise Refused("artifact", f"its files are gone: nothing at {_without_credentials(uri)}")
+                raise Refused("artifact", f"its files are gone: nothing at {without_credentials(uri)}")
             total = sum(file.file_size or 0 for file in files)
             done = 0
             progress(done, total)
@@ -221,9 +222,9 @@ def _refuse_links(uri: str) -> None:
                 raise Refused("artifact", f"{name!r} among its files is a link")
 
 
-def _without_credentials(uri: str) -> str:
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def without_credentials(text: str) -> str:
+    """The text with every URL in it as anybody may see it: MLflow's errors quote the one they were given."""
+    return _CREDENTIALS.sub("", text)
 
 
 def short(error: Exception) -> str:
@@ -231,7 +232,7 @@ def short(error: Exception) -> str:
 
     Where it is cut, its end stays: requests says last what the cause was.
     """
-    text = _ADDRESS.sub("", " ".join(str(error).split()))
+    text = _ADDRESS.sub("", without_credentials(" ".join(str(error).split())))
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
     return text or type(error).__name__

@@ -39,6 +39,7 @@ def advance(rollout: Rollout, facts: Facts) -> Step:
     """One step on, back, or none: a state that has ended stays."""
     if not rollout.active:
         return Step(rollout)
+    rollout = _not_in_the_future(rollout, facts.now)
     if facts.champion == rollout.version:
         last = rollout.phase == "running" and rollout.step == len(rollout.plan.steps) - 1
         told = "every step held" if last else f"made champion by hand at {rollout.share:g} %"
@@ -53,6 +54,15 @@ def advance(rollout: Rollout, facts: Facts) -> Step:
 def outcome(rollout: Rollout) -> str:
     """How it ended, for the version's tag."""
     return f"{rollout.phase}: {rollout.reason}"
+
+
+def _not_in_the_future(rollout: Rollout, now: float) -> Rollout:
+    """Where the clock was set back, the step begins now: of the time to come the guards see nothing."""
+    if max(rollout.since, rollout.started_at) <= now:
+        return rollout
+    return msgspec.structs.replace(
+        rollout, since=min(rollout.since, now), started_at=min(rollout.started_at, now)
+    )
 
 
 def _judged(rollout: Rollout, facts: Facts) -> Step:

@@ -65,4 +65,6 @@ def survey(
         problems.append("the registry has nothing to serve in the selected models: what is served stays")
     problems += [f"{name}: {text}" for name, model in desired.items() for text in model.problems]
     problems += [f"{name}: not made by fixgate, left alone" for name in live.foreign]
-    return Observation(time.time(), known, fresh, desired, live, states, tuple(problems))
+    return Observation(
+        time.time(), known, fresh, desired, live, states, tuple(problems), moment=time.monotonic()
+    )

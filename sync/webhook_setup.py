@@ -34,7 +34,8 @@ def register(uri: str, url: str, secret: str) -> str:
             name=NAME, url=url, events=list(EVENTS), description="fixgate sync looks at once", secret=secret
         )
     except (MlflowException, RequestException) as error:
+        shown = registry.without_credentials(uri)
         raise RegistryUnavailable(
-            f"MLflow at {uri} takes no webhook to {url}: {registry.short(error)}"
+            f"MLflow at {shown} takes no webhook to {url}: {registry.short(error)}"
         ) from error
     return str(made.webhook_id)

@@ -58,23 +58,32 @@ class Work:
         """Bytes that have come, and bytes in all, of each version that is being downloaded."""
         return {key: (_size(folder), total) for key, (folder, total) in self._downloads.copy().items()}
 
-    def act(self, actions: tuple[Action, ...], seen: Observation) -> None:
-        """Carry out the actions, or start to."""
+    def act(self, actions: tuple[Action, ...], seen: Observation) -> tuple[str, ...]:
+        """Carry out the actions, or start to; what could not be written, for the next pass to try again."""
+        problems = []
         for action in actions:
-            match action:
-                case Refuse(wanted, fault, reason):
-                    self._refuse(wanted, Refused(fault, reason), seen.now)
-                case Stage(wanted):
-                    self._stage(wanted, seen)
-                case Publish(wanted):
-                    self._publish(wanted, seen)
-                case Retire(model, versions):
-                    self._retire(model, versions, seen)
-                case Reconfigure(model, wanted_settings):
-                    self._reconfigure(model, wanted_settings, seen)
-                case Clear(model):
-                    log.info("%s: clearing what was left unfinished", model)
-                    self.publisher.repository.clear(model)
+            try:
+                self._act(action, seen)
+            except OSError as error:
+                # A disk may be full. No action must be held back by another that cannot be carried out.
+                problems.append(f"{type(action).__name__.lower()}: {error}")
+        return tuple(problems)
+
+    def _act(self, action: Action, seen: Observation) -> None:
+        match action:
+            case Refuse(wanted, fault, reason):
+                self._refuse(wanted, Refused(fault, reason), seen.now)
+            case Stage(wanted):
+                self._stage(wanted, seen)
+            case Publish(wanted):
+                self._publish(wanted, seen)
+            case Retire(model, versions):
+                self._retire(model, versions, seen)
+            case Reconfigure(model, wanted_settings):
+                self._reconfigure(model, wanted_settings, seen)
+            case Clear(model):
+                log.info("%s: clearing what was left unfinished", model)
+                self.publisher.repository.clear(model)
 
     def settle(self) -> None:
         """Take in what the ended jobs came to."""
@@ -179,7 +188,7 @@ class Work:
         elif isinstance(error, Refused):
             self._refuse(begun.wanted, error, now)
         elif not isinstance(error, Stopped):
-            self.progress.rest(key, str(error) or type(error).__name__, now)
+            self.progress.rest(key, str(error) or type(error).__name__, time.monotonic())
             expected = isinstance(error, Unavailable | OSError)
             trace = None if expected else error
             log.warning("%s version %d: %s; trying again", *key, error, exc_info=trace)

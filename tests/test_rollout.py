@@ -25,7 +25,7 @@ from tests.test_end_to_end import wait_until_ready
 pytestmark = pytest.mark.stack
 
 NAME = "rolled-out"
-CLIENTS, PAUSE_S = 4, 0.05
+CLIENTS, PAUSE_S = 100, 1.0
 PATIENCE_S = 60.0
 QUERY = "/predict?dtype=f32_le&cache_enabled=false"
 
@@ -75,7 +75,8 @@ class Load:
     async def running(self) -> AsyncIterator["Load"]:
         """Load for as long as the block lasts."""
         stop = asyncio.Event()
-        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+        connector = aiohttp.TCPConnector(limit=CLIENTS)
+        async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as tasks:
             for seed in range(CLIENTS):
                 tasks.create_task(self._client(session, seed, stop))
             try:

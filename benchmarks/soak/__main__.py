@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from benchmarks.soak.faults import strike
 from benchmarks.soak.report import Run, write
-from benchmarks.soak.stack import Stack, running, shared_memory
+from benchmarks.soak.stack import Stack, running
 from benchmarks.soak.traffic import Traffic
 
 MODEL = "localization"
@@ -62,7 +62,7 @@ async def soak(stack: Stack, minutes: float, fault_every: float, switch_every: f
 async def _measure(stack: Stack, run: Run, stop: asyncio.Event) -> None:
     while not stop.is_set():
         usage = await asyncio.to_thread(stack.usage)
-        run.samples.append((time.monotonic(), usage, shared_memory()))
+        run.samples.append((time.monotonic(), usage, stack.segments()))
         await _pause(stop, SAMPLE_S)
 
 

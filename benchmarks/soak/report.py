@@ -17,6 +17,7 @@ from benchmarks.soak.stack import PARTS, Usage
 from benchmarks.soak.traffic import Seen
 
 WHAT = {"rss_mb": "RSS, MB", "files": "file descriptors", "threads": "threads"}
+BROKEN = {0: "connection broken", -1: "no answer"}
 
 
 @dataclass(slots=True)
@@ -33,11 +34,16 @@ class Run:
     @property
     def unexplained(self) -> list[Seen]:
         """Answers that were not as expected, and no fault excuses."""
-        return [
-            one
-            for one in self.answers
-            if not one.expected and not any(f.excuse(one.at, one.took, one.status) for f in self.faults)
-        ]
+        return [one for one in self.answers if not one.expected and not self.excused(one)]
+
+    def excused(self, one: Seen) -> bool:
+        """Whether a fault explains an answer."""
+        return any(fault.excuse(one.at, one.took, one.status) for fault in self.faults)
+
+    @property
+    def segments(self) -> list[int]:
+        """How many segments of shared memory there were, over time."""
+        return [count for *_, count in self.samples]
 
     def slopes(self) -> dict[tuple[str, str], Slope]:
         """Trends by part and by what it uses."""
@@ -63,6 +69,9 @@ class Run:
             for (part, what), trend in self.slopes().items()
             if trend.leaks
         ]
+        half, quarter = self.segments[: len(self.samples) // 2], self.segments[-(len(self.samples) // 4) :]
+        if half and quarter and min(quarter) > max(half):
+            found.append(f"shared memory: {min(quarter)} segments at last, {max(half)} before")
         return found
 
 
@@ -104,10 +113,15 @@ def _page(run: Run) -> list[str]:
     for part in PARTS:
         cells = [_cell(trends.get((part, what))) for what in WHAT]
         lines.append(f"| {part} | {' | '.join(cells)} |")
-    memory = [count for *_, count in run.samples]
-    lines += ["", f"Files in shared memory: {memory[0]} at first, {memory[-1]} at last.", ""]
-    lines += ["![Memory](rss.svg)", "", "## Latency", "", "![Latency](latency.svg)", "", *_latencies(run)]
-    return [*lines, "", "## Faults", "", *_faults(run)]
+    found = run.segments
+    lines += ["", f"Segments of shared memory: {min(found)} to {max(found)}, {found[-1]} at last.", ""]
+    lines += [
+        "A part that is killed begins anew: each life counts by itself, from its third minute.",
+        "",
+    ]
+    lines += [f"![{WHAT[what]}]({what}.svg)" for what in WHAT]
+    lines += ["", "## Latency", "", "![Latency](latency.svg)", "", *_latencies(run)]
+    return [*lines, "", "## Errors", "", *_errors(run), "", "## Faults", "", *_faults(run)]
 
 
 def _cell(trend: Slope | None) -> str:
@@ -125,6 +139,20 @@ def _latencies(run: Run) -> list[str]:
     return lines
 
 
+def _errors(run: Run) -> list[str]:
+    """By class. What is meant to be refused is bad input."""
+    lines = ["| class | bad input, refused | excused by a fault | unexplained |", "|---|---|---|---|"]
+    classes: dict[str, list[int]] = {}
+    for one in run.answers:
+        if one.status != 200:
+            name = BROKEN.get(one.status) or f"{one.status} {one.error}".rstrip()
+            place = 0 if one.expected else 1 if run.excused(one) else 2
+            classes.setdefault(name, [0, 0, 0])[place] += 1
+    return lines + [
+        f"| {name} | {' | '.join(map(str, counts))} |" for name, counts in sorted(classes.items())
+    ]
+
+
 def _faults(run: Run) -> list[str]:
     lines = ["| minute | fault | ready again after s | requests not answered |", "|---|---|---|---|"]
     for fault in run.faults:
@@ -135,18 +163,25 @@ def _faults(run: Run) -> list[str]:
 
 
 def _plots(run: Run) -> dict[str, Plot]:
-    rss: dict[str, list[tuple[float, float]]] = {part: [] for part in PARTS}
-    for at, usages, _ in run.samples:
-        for part, usage in usages.items():
-            rss[part].append(((at - run.began) / 60, usage.rss_mb))
     single = [one for one in run.answers if one.expected and one.kind in ("hit", "new")]
     took = _by_minute(run.began, single)
-    return {
-        "rss": Plot("curves", "Resident memory of each part", "MB", rss, across="minutes"),
+    used = {
+        what: Plot("curves", f"{told}, by part", "", _over_time(run, what), across="minutes")
+        for what, told in WHAT.items()
+    }
+    return used | {
         "latency": Plot(
             "curves", "Latency of single recordings by minute", "ms", took, line=500.0, across="minutes"
         ),
     }
+
+
+def _over_time(run: Run, what: str) -> dict[str, list[tuple[float, float]]]:
+    found: dict[str, list[tuple[float, float]]] = {}
+    for at, usages, _ in run.samples:
+        for part, usage in usages.items():
+            found.setdefault(part, []).append(((at - run.began) / 60, float(getattr(usage, what))))
+    return found
 
 
 def _by_minute(began: float, answers: Sequence[Seen]) -> dict[str, list[tuple[float, float]]]:

@@ -8,11 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.shared_memory import FOLDER, PREFIX
 from stack import process
 from stack.part import LOOPBACK
+from stack.triton_server import shared_memory_prefix
 from tests.launch import free_ports
 from tests.planes import REPOSITORY
 
@@ -26,6 +28,14 @@ PARTS = {
     "gateway": "-m gateway",
 }
 """What the command line of each part's first process holds."""
+
+BOUNDS = {
+    "FIXGATE_CACHE_L1_BYTES": str(1 << 20),
+    "FIXGATE_CACHE_TTL_S": "60",
+    "FIXGATE_REMEMBER_COUNT": "500",
+    "FIXGATE_REMEMBER_S": "60",
+}
+"""So low that what is kept on purpose stops growing in the first minutes: what grows later is a leak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class Stack:
     home: Path
     up: int
     ports: dict[str, int]
+    _gateways: set[int] = field(default_factory=set)
 
     @property
     def gateway(self) -> str:
@@ -70,6 +81,8 @@ class Stack:
     def usage(self) -> dict[str, Usage]:
         """What the parts that run now use."""
         leaders = {part: self.leader(part) for part in PARTS}
+        if (gateway := leaders["gateway"]) is not None:
+            self._gateways.update(process.members(gateway))
         return {part: _usage(leader) for part, leader in leaders.items() if leader is not None}
 
     def signal(self, part: str, number: signal.Signals) -> None:
@@ -77,10 +90,10 @@ class Stack:
         if (leader := self.leader(part)) is not None:
             process.signal_group(leader, number)
 
-
-def shared_memory() -> int:
-    """Files in shared memory, of this machine as a whole."""
-    return len(os.listdir("/dev/shm"))  # noqa: S108
+    def segments(self) -> int:
+        """Segments of shared memory that its Triton or its gateways have made, also those that are dead."""
+        prefixes = (shared_memory_prefix(self.home), *(f"{PREFIX}{pid}-" for pid in self._gateways))
+        return sum(path.name.startswith(prefixes) for path in FOLDER.iterdir())
 
 
 @contextlib.contextmanager
@@ -103,14 +116,14 @@ def running() -> Iterator[Stack]:
                     *(f"--triton-metrics-port={metrics}", f"--home={home / 'home'}"),
                 ],
                 cwd=REPOSITORY,
-                env={**os.environ, "FIXGATE_MODEL_REPOSITORY": str(home / "model_repository")},
+                env={**os.environ, **BOUNDS, "FIXGATE_MODEL_REPOSITORY": str(home / "model_repository")},
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         try:
             _wait(up, output)
-            yield Stack(home, up.pid, ports)
+            yield Stack(home / "home", up.pid, ports)
         finally:
             process.stop(up, 60)
 

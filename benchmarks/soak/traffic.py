@@ -26,7 +26,10 @@ SAME_DEGREES = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One answer. `at` and `took` seconds; status 0: the connection broke, -1: nothing came."""
+    """One answer. `at` and `took` seconds; status 0: the connection broke, -1: nothing came.
+
+    error: the problem's name, of an answer that is one.
+    """
 
     at: float
     took: float
@@ -34,6 +37,7 @@ class Seen:
     status: int
     expected: bool
     detail: str = ""
+    error: str = ""
     cached: bool = False
 
 
@@ -73,7 +77,8 @@ class Traffic:
             good = status == expected and self._right(kind, place, document)
             detail = "" if good else str(document.get("detail", document))[:200]
             hit = document.get("_cache_hit") is True
-            self.answers.append(Seen(begun, took, kind, status, good, detail, hit))
+            error = str(document.get("error", "")) if status != 200 else ""
+            self.answers.append(Seen(begun, took, kind, status, good, detail, error, hit))
             await asyncio.sleep(PAUSE_S)
 
     def _right(self, kind: str, place: int, document: dict[str, Any]) -> bool:

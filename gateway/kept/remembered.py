@@ -91,8 +91,10 @@ class Remembered:
             if one.id == prediction_id:
                 return one
         found = await self._kept(prediction_id)
-        while found is None and time.time() - made_at(prediction_id) < GATHERED_S:
+        looks = GATHERED_S / LOOK_AGAIN_S if time.time() - made_at(prediction_id) < GATHERED_S else 0
+        while found is None and looks > 0:
             await asyncio.sleep(LOOK_AGAIN_S)  # another process made it, and is about to write it
+            looks -= 1
             found = await self._kept(prediction_id)
         if found is None:
             raise NotFound(

@@ -4,6 +4,8 @@
     SIGHUP            one worker asks sync to look at the registry now
     SIGUSR2           every worker is replaced, one after the other; no request is dropped
 
+A worker that ends is replaced; one that stands still is ended first, and the connections it holds with it.
+
 The listeners outlive the workers, so a connection that comes while one is replaced waits for another.
 """
 
@@ -19,6 +21,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from gateway.serving.siblings import PUSH_S
 from gateway.serving.worker_link import Answer, Ask, FromWorker, Reload, Tell, Told, Up, receive, send
 from gateway.telemetry.report import Report, departed, merged
 
@@ -27,6 +30,10 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 STEADY_S = 10.0
 """Who lived that long is replaced at once."""
+
+SILENT = 10
+"""A worker that has missed so many of its reports in a row stands still. They are counted, not timed: to have
+been stopped itself must not lead the parent to think so of the workers."""
 
 START_S = 120.0
 GATHER_S = 1.0
@@ -42,12 +49,18 @@ class Worker:
         self.up = asyncio.Event()
         self.started_at = time.monotonic()
         self.last = Report()
+        self.heard, self.silent = False, 0
         self.asked: dict[int, asyncio.Event] = {}
 
     def stop(self) -> None:
         """Let it drain and end."""
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
+
+    def kill(self) -> None:
+        """End it now."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
 
 
 class Workers:
@@ -67,6 +80,7 @@ class Workers:
         """Run until told to stop and every worker has ended."""
         self._on_signals()
         keepers = [asyncio.create_task(self._keep(place)) for place in range(len(self._places))]
+        watching = asyncio.create_task(self._watch())
         await self._stopping.wait()
         log.info("draining")
         for keeper in keepers:
@@ -77,6 +91,7 @@ class Workers:
                 worker.stop()
             await asyncio.gather(*(worker.process.wait() for worker in list(self._workers)))
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        watching.cancel()
 
     async def _keep(self, place: int) -> None:
         """A worker in this place, and when it dies, another."""
@@ -95,6 +110,17 @@ class Workers:
                     self._places[place] = await self._start()
                 heir = self._places[place]
             worker = heir or worker
+
+    async def _watch(self) -> None:
+        """End those that stand still."""
+        while True:
+            await asyncio.sleep(PUSH_S)
+            for worker in [one for one in self._workers if one.up.is_set()]:
+                worker.silent = 0 if worker.heard else worker.silent + 1
+                worker.heard = False
+                if worker.silent == SILENT:
+                    log.error("worker %d stands still and is ended", worker.number)
+                    worker.kill()
 
     async def replace_all(self) -> None:
         """Replace each worker by a new one that answers before the old one drains."""
@@ -128,6 +154,7 @@ class Workers:
 
     async def _listen(self, worker: Worker, reader: asyncio.StreamReader) -> None:
         while (message := await receive(reader, FromWorker)) is not None:
+            worker.heard = True
             match message:
                 case Up():
                     log.info("worker %d answers", worker.number)
@@ -170,8 +197,7 @@ class Workers:
         """The first time, drain; the second time, end everything at once."""
         if self._stopping.is_set():
             for worker in self._workers:
-                with contextlib.suppress(ProcessLookupError):
-                    worker.process.kill()
+                worker.kill()
             os._exit(1)
         self._stopping.set()
 

@@ -98,6 +98,8 @@ class History:
 
     def _at(self, now: float) -> Step:
         at = int(now // STEP_S) * STEP_S
+        while self._steps and self._steps[-1].at > at:  # the clock was set back
+            self._steps.pop()
         if not self._steps or self._steps[-1].at < at:
             self._steps.append(Step(at))
         return self._steps[-1]

@@ -48,6 +48,7 @@ class HistoryShare:
             await asyncio.sleep(SAMPLE_S)
 
     async def _write_ended(self, now: float) -> None:
+        self._written = min(self._written, int(now))  # the clock may have been set back
         ended = [one for one in self._history.steps(now) if self._written < one.at <= now - STEP_S]
         if not ended:
             return

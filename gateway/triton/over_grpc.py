@@ -31,6 +31,7 @@ _OPTIONS = (
     # A connection whose other end is gone without a word is noticed, and what waits there fails.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),  # the one above is for what answers slowly; without this, a minute
 )
 _MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 _RAW_INPUT_CONTENTS = bytes([7 << 3 | 2])

@@ -89,7 +89,21 @@ def test_a_wrong_answer_fails_the_run() -> None:
 
 
 def test_a_run_without_either_passes_and_shows_its_faults(tmp_path: Path) -> None:
-    page = write(run(GOOD, Seen(105.0, 0.1, "hit", 503, expected=False)), tmp_path).read_text()
+    excused = Seen(105.0, 0.1, "hit", 503, expected=False, error="Unavailable")
+    refused = Seen(1.0, 0.1, "bad", 400, expected=True, error="BadInput")
+    page = write(run(GOOD, refused, excused), tmp_path).read_text()
     assert "**PASS**" in page
     assert "| 2 | Triton killed | 10.0 | 1 |" in page
-    assert {one.name for one in tmp_path.iterdir()} == {"RESULTS.md", "rss.svg", "latency.svg"}
+    assert "| 503 Unavailable | 0 | 1 | 0 |" in page
+    assert "| 400 BadInput | 1 | 0 | 0 |" in page
+    plots = {f"{name}.svg" for name in ("rss_mb", "files", "threads", "latency")}
+    assert {one.name for one in tmp_path.iterdir()} == {"RESULTS.md"} | plots
+
+
+def test_segments_that_are_left_behind_fail_the_run_and_those_of_a_restart_do_not() -> None:
+    level = run(GOOD)
+    level.samples = [(at, usage, 3 + 2 * (at == HOUR / 2)) for at, usage, _ in level.samples]
+    assert level.failures == []
+    leaking = run(GOOD)
+    leaking.samples = [(at, usage, int(at // 600)) for at, usage, _ in leaking.samples]
+    assert leaking.failures == ["shared memory: 4 segments at last, 2 before"]

@@ -1,10 +1,10 @@
-"""Clients that never cease to ask, each time something else, and know the right answer."""
+"""Clients that never cease to ask, mostly something else each time, and know the right answer."""
 
 import asyncio
 import contextlib
 import itertools
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -21,7 +21,13 @@ RECOVERED = 3 * CLIENTS
 """Good answers in a row that show that all is well again."""
 LOADS = itertools.count()
 """No two ask the same: what one has been answered is no other's hit."""
+AGAIN = 0.25
+"""Of the requests, how many ask what somebody has asked before: what a cache gives must be right as well."""
 HEADERS = {"Content-Type": "application/octet-stream", "X-Request-Timeout-Ms": str(DEADLINE_MS)}
+
+
+Row = tuple[np.float32, np.float32]
+"""A position: the model that is asked answers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Load:
     """What the clients saw."""
 
     answers: list[Answer] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    asked: deque[Row] = field(default_factory=lambda: deque(maxlen=256))
 
     @property
     def statuses(self) -> Counter[int]:
@@ -53,6 +61,15 @@ class Load:
             lambda: sum(one.status == status for one in self.answers if one.began > now) >= count,
             within_s,
             f"{count} times status {status}",
+        )
+
+    async def failed(self, count: int = 1, *, within_s: float = 30) -> None:
+        """Wait for answers that are none to requests that begin from now on."""
+        now = time.monotonic()
+        await self._until(
+            lambda: sum(one.status != 200 for one in self.answers if one.began > now) >= count,
+            within_s,
+            f"{count} failures",
         )
 
     async def recovered(self, *, within_s: float) -> None:
@@ -79,29 +96,35 @@ class Load:
 
 
 @contextlib.asynccontextmanager
-async def load(url: str, *, allowed: set[int] | None = None) -> AsyncIterator[Load]:
+async def load(url: str, *, allowed: set[int] | None = None, clients: int = CLIENTS) -> AsyncIterator[Load]:
     """Ask until the block ends; then every answer must have come, be right, and be 200 or in `allowed`."""
     seen = Load()
     stop = asyncio.Event()
     timeout = aiohttp.ClientTimeout(total=HANGS_S)
-    async with aiohttp.ClientSession(url, timeout=timeout) as session:
-        clients = [asyncio.create_task(_ask(session, stop, seen, number)) for number in range(CLIENTS)]
+    connector = aiohttp.TCPConnector(limit=clients)
+    async with aiohttp.ClientSession(url, timeout=timeout, connector=connector) as session:
+        asking = [asyncio.create_task(_ask(session, stop, seen, number)) for number in range(clients)]
         try:
             yield seen
         finally:
             stop.set()
-            await asyncio.gather(*clients)
+            await asyncio.gather(*asking)
     assert seen.statuses[-1] == 0, f"requests hang: {seen.statuses}"
     assert all(one.right for one in seen.answers), "an answer was that of another recording"
     unexpected = [one for one in seen.answers if one.status not in {200, *(allowed or ())}]
     assert not unexpected, (seen.statuses, unexpected[:3])
     assert all(one.retry_after for one in seen.answers if one.status == 503), "503 without Retry-After"
+    assert len(set(seen.ids)) == len(seen.ids), "two predictions have one id"
 
 
 async def _ask(session: aiohttp.ClientSession, stop: asyncio.Event, seen: Load, number: int) -> None:
     rng = np.random.default_rng((next(LOADS), number))
     while not stop.is_set():
-        latitude, longitude = rng.uniform(-60, 60, 2).astype("<f4")
+        if seen.asked and rng.random() < AGAIN:
+            latitude, longitude = seen.asked[rng.integers(len(seen.asked))]
+        else:
+            latitude, longitude = rng.uniform(-60, 60, 2).astype("<f4")
+            seen.asked.append((latitude, longitude))
         body = np.array([latitude, longitude, 100, 200, 0.5], "<f4").tobytes()
         began = time.monotonic()
         try:
@@ -111,6 +134,8 @@ async def _ask(session: aiohttp.ClientSession, stop: asyncio.Event, seen: Load, 
                     "latitude": float(latitude),
                     "longitude": float(longitude),
                 }
+                if response.status == 200:
+                    seen.ids.append(document["id"])
                 waits = response.headers.get("Retry-After")
                 detail = document.get("detail", "")
                 seen.answers.append(Answer(began, response.status, right, waits, detail))

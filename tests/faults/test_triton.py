@@ -23,7 +23,7 @@ RECOVERY_S = 30.0
 async def test_while_triton_is_dead_requests_are_refused_and_when_it_is_back_they_are_answered(
     faulty: World,
 ) -> None:
-    async with load(faulty.url, allowed={502, 503, 504}) as clients:
+    async with load(faulty.url, allowed={502, 503, 504}, clients=100) as clients:
         await clients.answered(200, 50)
         await asyncio.to_thread(faulty.triton.kill)
         await clients.answered(503, 50)
@@ -75,4 +75,20 @@ async def test_a_killed_child_of_the_backend_costs_no_wrong_answer_and_all_is_we
         for stub in stubs:
             os.kill(stub, signal.SIGKILL)
         await until(lambda: supervisor.pid("triton") not in (None, first), within_s=RECOVERY_S)
+        await clients.recovered(within_s=RECOVERY_S)
+
+
+async def test_a_child_of_the_backend_that_stands_still_costs_no_wrong_answer_and_a_restart_brings_it_back(
+    faulty: World,
+) -> None:
+    """Triton 24.10 may abort then: it waits for a lock with a time limit. NVIDIA's C++ backend has no child."""
+    stubs = children(faulty.triton.pid)
+    assert stubs
+    async with load(faulty.url, allowed={502, 503, 504}) as clients:
+        await clients.answered(200, 50)
+        for stub in stubs:
+            os.kill(stub, signal.SIGSTOP)
+        await clients.failed(10)
+        await asyncio.to_thread(faulty.triton.kill)
+        await asyncio.to_thread(faulty.triton.start)
         await clients.recovered(within_s=RECOVERY_S)

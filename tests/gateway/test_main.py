@@ -94,6 +94,7 @@ async def test_sigterm_lets_requests_finish(alone: Config) -> None:
     """First /ready is 503 while connections are still taken, then none are; what is under way is answered."""
     options = {"FIXGATE_DRAIN_DELAY_S": "1", "FIXGATE_CACHE_TTL": "60"}
     async with held_request(alone, **options) as (gateway, triton, request):
+        gateway.process.send_signal(signal.SIGHUP)
         gateway.process.send_signal(signal.SIGTERM)
 
         async def is_draining() -> bool:
@@ -111,7 +112,9 @@ async def test_sigterm_lets_requests_finish(alone: Config) -> None:
         triton.release.set()
         assert await request == 200
         assert await gateway.process.wait() == 0
-        assert "FIXGATE_CACHE_TTL is not an option of any part of fixgate" in await gateway.log()
+        log = await gateway.log()
+        assert "FIXGATE_CACHE_TTL is not an option of any part of fixgate" in log
+        assert "reload: commands go to sync through Redis, which does not answer" in log
 
 
 async def test_a_request_that_takes_too_long_does_not_hold_up_the_end(alone: Config) -> None:

@@ -255,5 +255,6 @@ def test_an_artifact_store_that_lists_unsafe_paths_is_refused(path: str) -> None
 
 
 def test_credentials_are_not_in_reasons() -> None:
-    shown = registry._without_credentials("s3://user:secret@bucket/path")
-    assert shown == "s3://bucket/path"
+    assert registry.without_credentials("s3://user:secret@bucket/path") == "s3://bucket/path"
+    told = registry.short(OSError("to http://me:se:cr@et@mlflow:5000/api and https://plain/a@b failed"))
+    assert told == "to http://mlflow:5000/api and https://plain/a@b failed"

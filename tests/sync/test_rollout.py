@@ -93,3 +93,12 @@ def test_what_has_ended_stays() -> None:
     for phase in ("promoted", "aborted", "failed"):
         ended = msgspec.structs.replace(RUNNING, phase=phase)
         assert advance(ended, replace(FACTS, champion=3)).rollout is ended
+
+
+def test_when_the_clock_was_set_back_the_step_begins_anew_and_its_guards_see_again() -> None:
+    back = replace(FACTS, now=40.0, evidence=recorded(0))
+    begun = advance(msgspec.structs.replace(RUNNING, started_at=90.0), back).rollout
+    assert (begun.phase, begun.step, begun.since, begun.started_at) == ("running", 0, 40.0, 40.0)
+    assert advance(begun, replace(FACTS, now=99.0)).rollout == begun
+    assert advance(begun, replace(FACTS, now=100.0)).rollout.step == 1
+    assert advance(begun, replace(back, now=41.0, evidence=recorded(0, failed=9))).rollout.phase == "failed"

@@ -98,6 +98,24 @@ def test_sync_starts_without_anything_it_needs_says_what_is_missing_and_ends_on_
     assert "FIXGATE_PROT is no option of fixgate" in errors
 
 
+def test_a_hangup_signal_brings_a_pass_long_before_the_next_is_due(tmp_path: Path) -> None:
+    variables = environment(tmp_path, FIXGATE_POLL_S="3600")
+
+    def passes() -> float:
+        url = f"http://127.0.0.1:{variables['FIXGATE_SYNC_PORT']}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("fixgate_sync_passes_total"))
+
+    with running(variables) as process:
+        wait_for(variables, "/ready", 503, lambda document: "registry" in (document["problem"] or ""))
+        before = passes()
+        process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 60
+        while passes() == before:
+            assert time.monotonic() < deadline
+
+
 def test_a_second_sync_on_a_repository_waits_and_takes_over(tmp_path: Path) -> None:
     variables = environment(tmp_path)
     (tmp_path / "models").mkdir()

@@ -222,6 +222,12 @@ async def test_an_unknown_or_expired_prediction_is_not_found(
     assert (await tell(gateway, made["id"], 0.0))[0] == 404
 
 
+async def test_an_id_of_a_time_to_come_is_looked_for_no_longer_than_any_other(gateway: Gateway) -> None:
+    """A client may make one up, and a clock may have been set back: it must not be waited for."""
+    status, _ = await tell(gateway, "ffffffff-ffff-7000-8000-000000000000", 0.0)
+    assert status == 404
+
+
 async def test_only_the_newest_predictions_are_remembered(
     start_gateway: StartGateway, config: Config, models: dict[str, stand.Model]
 ) -> None:

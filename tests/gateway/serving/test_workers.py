@@ -116,6 +116,21 @@ async def test_workers_are_replaced_without_a_dropped_request_and_count_as_one(a
     assert "ended with -9; another starts" in log
 
 
+async def test_a_second_signal_ends_parent_and_workers_at_once(alone: Config) -> None:
+    async with running(environment(alone, FIXGATE_WORKERS="2", FIXGATE_DRAIN_DELAY_S="600")) as gateway:
+
+        async def answers() -> bool:
+            return await gateway.status("/health") == 200
+
+        await until(answers, within_s=WITHIN_S)
+        await until(lambda: len(workers(gateway)) == 2, within_s=WITHIN_S)
+        children = workers(gateway)
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.process.send_signal(signal.SIGINT)
+        assert await gateway.process.wait() == 1
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), within_s=WITHIN_S)
+
+
 async def test_workers_end_with_their_parent(alone: Config) -> None:
     """Also when it is killed: nobody is left behind, and the port is free."""
     async with running(environment(alone, FIXGATE_WORKERS="2")) as gateway:

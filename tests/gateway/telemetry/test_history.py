@@ -59,6 +59,12 @@ def test_what_is_older_than_fifteen_minutes_is_forgotten() -> None:
     assert len(history.steps(NOW + 3 * STEPS * STEP_S)) < STEPS
 
 
+def test_after_the_clock_was_set_back_steps_are_those_of_the_new_time() -> None:
+    history = filled()
+    history.request(NOW - 3600, 200, 0.010)
+    assert [(step.at, step.requests) for step in history.steps(NOW - 3600)] == [(int(NOW) - 3600, 1)]
+
+
 async def test_gateways_read_each_others_steps_and_their_own_alone_without_redis(empty_redis: str) -> None:
     async with connect(empty_redis, max_connections=4) as client:
         now = float(int(time.time()))
