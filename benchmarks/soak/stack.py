@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.shared_memory import FOLDER, PREFIX
+from gateway.triton.shared_memory import FOLDER, PREFIX
 from stack import process
 from stack.part import LOOPBACK
 from stack.triton_server import shared_memory_prefix

@@ -4,8 +4,8 @@ from collections.abc import ItemsView
 from dataclasses import dataclass, field
 
 from gateway.errors import FixgateError
+from gateway.telemetry.groups import Array, Asked, Predicted
 from gateway.telemetry.latency_window import LatencyWindow
-from gateway.telemetry.ledger import Array, Asked, Predicted
 
 NUMBERS = (
     "successful", "failed", "hits", "looked_up", "total_ms", "requests", "errors", "under_way",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.histogram import Histogram
-from gateway.telemetry.ledger import Array, Asked, Predicted
+from gateway.telemetry.groups import Array, Asked, Predicted
 
 STEP_S = 10
 STEPS = 90

@@ -7,60 +7,17 @@ Readers who must know of the last answer settle first.
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gateway.prediction import CacheOutcome, Prediction
+from gateway.prediction import Prediction
+from gateway.telemetry.groups import Asked, Book, Predicted
 from gateway.telemetry.stopwatch import Stopwatch
 from gateway.uncertainty.ellipse import scale_at
-
-Array = NDArray[np.float64]
 
 SETTLE_S = 0.2
 MOST = 1024
 """Notes in hand, at most."""
-
-
-class Predicted(NamedTuple):
-    """Predictions of one version from one place: arrays over them.
-
-    at: Unix seconds. ms: from the head of the request. semi_major_m: 1 σ.
-    """
-
-    model: str
-    version: int
-    cache: CacheOutcome
-    at: Array
-    ms: Array
-    semi_major_m: Array
-
-
-class Asked(NamedTuple):
-    """HTTP requests with one route and outcome: arrays over them. `version` "" = none."""
-
-    method: str
-    route: str
-    status: int
-    model: str
-    version: str
-    outcome: str
-    at: Array
-    seconds: Array
-
-
-class Book(Protocol):
-    """Keeps count of some of it."""
-
-    def predicted(self, group: Predicted) -> None:
-        """Predictions were made."""
-
-    def asked(self, group: Asked) -> None:
-        """Requests were answered."""
-
-    def spent(self, stage: str, seconds: Array) -> None:
-        """Predict requests were in a stage for so long."""
 
 
 class Ledger:

@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 
 from gateway.errors import DeadlineExceeded, FixgateError, Overloaded
-from gateway.telemetry.ledger import Array, Asked, Predicted
+from gateway.telemetry.groups import Array, Asked, Predicted
 from gateway.telemetry.metric_family import Counts, Distribution, Labels, Read
 
 # Close together around the objective of 500 ms, so that its share is counted, not guessed.

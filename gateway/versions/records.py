@@ -26,7 +26,7 @@ from contract.version_record import (
 )
 from gateway.errors import FixgateError, Unavailable
 from gateway.redis_client import FAILURES
-from gateway.telemetry.ledger import Array, Asked, Predicted
+from gateway.telemetry.groups import Array, Asked, Predicted
 from gateway.versions.comparison import Comparison
 
 if TYPE_CHECKING:

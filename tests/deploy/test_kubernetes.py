@@ -193,11 +193,11 @@ def test_through_object_storage_there_is_one_url_and_no_shared_volume(object_sto
     spec = pod(object_storage, "triton")
     assert not spec.get("initContainers")
     assert "persistentVolumeClaim" not in str(spec["volumes"])
-    assert {mount["mountPath"] for mount in triton["volumeMounts"]} == {"/tmp", "/dev/shm"}
+    assert {mount["mountPath"] for mount in triton["volumeMounts"]} == {"/tmp", "/dev/shm"}  # noqa: S108
     assert {mount["mountPath"]: mount["name"] for mount in sync["volumeMounts"]} == {
         "/models/staging": "staging",
         "/var/lib/fixgate": "models",
-        "/tmp": "tmp",
+        "/tmp": "tmp",  # noqa: S108
         "/run/secrets/fixgate": "secrets",
     }
 

@@ -81,7 +81,7 @@ async def test_a_killed_child_of_the_backend_costs_no_wrong_answer_and_all_is_we
 async def test_a_child_of_the_backend_that_stands_still_costs_no_wrong_answer_and_a_restart_brings_it_back(
     faulty: World,
 ) -> None:
-    """Triton 24.10 may abort then: it waits for a lock with a time limit. NVIDIA's C++ backend has no child."""
+    """Triton 24.10 may abort then: it waits for a lock with a time limit."""
     stubs = children(faulty.triton.pid)
     assert stubs
     async with load(faulty.url, allowed={502, 503, 504}) as clients:

@@ -11,8 +11,8 @@ from gateway.access.key_file import Scope
 from gateway.config import Config
 from tests.gateway.access.conftest import Keys
 from tests.gateway.certificate import issue
+from tests.gateway.serving.test_workers import WITHIN_S, workers
 from tests.gateway.test_main import environment, running
-from tests.gateway.test_workers import WITHIN_S, workers
 from tests.gateway.waiting import until
 
 WORKERS, MANY = 2, 30

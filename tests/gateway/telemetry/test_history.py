@@ -61,7 +61,7 @@ def test_what_is_older_than_fifteen_minutes_is_forgotten() -> None:
 
 def test_after_the_clock_was_set_back_steps_are_those_of_the_new_time() -> None:
     history = filled()
-    history.request(NOW - 3600, 200, 0.010)
+    asked(history, 200, 0.010, at=NOW - 3600)
     assert [(step.at, step.requests) for step in history.steps(NOW - 3600)] == [(int(NOW) - 3600, 1)]
 
 
