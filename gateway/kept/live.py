@@ -9,7 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STREAM = "fixgate:live"
-FIELD = b"fix"
+FIELD = b"fixes"
 LENGTH = 2000
-"""Fixes kept, about."""
+"""Fixes kept, about: in this process, and as many packs in the stream as hold that many when it is busy."""
+
+PACKS = 400
 
 PER_S, BURST = 50.0, 200.0
 """Fixes a second that this process hands over, and how many at once after a pause."""
@@ -113,7 +115,8 @@ class Live:
                 entries: Any = await self._redis.xrevrange(STREAM, min=least, count=limit)
         except FAILURES:
             return self._own(after, limit)
-        return _news(list(reversed(entries)), after or (_now_ms(), 0))
+        found = _news(list(reversed(entries)), after or (_now_ms(), 0))
+        return replace(found, fixes=found.fixes[-limit:])
 
     async def _later(self, last: News) -> News:
         after = last.position or (0, 0)
@@ -148,8 +151,7 @@ class Live:
 
     async def _write(self, batch: Sequence[LiveFix]) -> None:
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for one in batch:
-                pipeline.xadd(STREAM, {FIELD: msgspec.json.encode(one)}, maxlen=LENGTH, approximate=True)
+            pipeline.xadd(STREAM, {FIELD: msgspec.json.encode(batch)}, maxlen=PACKS, approximate=True)
             pipeline.expire(STREAM, self._seconds)
             await pipeline.execute()
 
@@ -167,11 +169,11 @@ def _dumped(position: Position) -> str:
 
 def _news(entries: Sequence[tuple[bytes, Mapping[bytes, bytes]]], after: Position) -> News:
     """What lies in a shared Redis is not trusted."""
-    fixes = []
+    fixes: list[LiveFix] = []
     for name, fields in entries:
         after = parse_position(name.decode()) or after
         try:
-            fixes.append(msgspec.json.decode(fields.get(FIELD, b""), type=LiveFix))
+            fixes += msgspec.json.decode(fields.get(FIELD, b""), type=list[LiveFix])
         except msgspec.DecodeError as error:
             log.warning("passed over an entry of %s: %s", STREAM, error)
     return News(fixes, after, shared=True)

@@ -35,7 +35,7 @@ def crowd(client: "Redis[bytes] | Redis") -> None:  # type: ignore[type-arg]
                 rho = float(draw.uniform(-0.8, 0.8))
             covariance = Covariance(east**2, north**2, rho * east * north)
             one = _live(Fix(latitude, longitude, covariance), 1 + number % 2, now - (COUNT - number) * 0.2)
-            entry: Any = {FIELD: msgspec.json.encode(one)}
+            entry: Any = {FIELD: msgspec.json.encode([one])}
             pipeline.xadd(STREAM, entry)
         pipeline.execute()
 
