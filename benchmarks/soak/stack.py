@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,8 +97,8 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Stack]:
-    """Start it with the demo's models, and stop it at the end.
+def running(options: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Start it with the demo's models and these options in its environment, and stop it at the end.
 
     Raises:
         RuntimeError: it did not get ready; ends with what it printed.
@@ -116,7 +116,12 @@ def running() -> Iterator[Stack]:
                     *(f"--triton-metrics-port={metrics}", f"--home={home / 'home'}"),
                 ],
                 cwd=REPOSITORY,
-                env={**os.environ, **BOUNDS, "FIXGATE_MODEL_REPOSITORY": str(home / "model_repository")},
+                env={
+                    **os.environ,
+                    **BOUNDS,
+                    "FIXGATE_MODEL_REPOSITORY": str(home / "model_repository"),
+                    **(options or {}),
+                },
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

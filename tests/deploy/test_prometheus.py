@@ -1,12 +1,10 @@
 """Rules, alerts and dashboards, against a real Prometheus that scrapes a running gateway and sync."""
 
-import contextlib
 import json
 import re
 import subprocess
 import sys
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +17,13 @@ import yaml
 
 from contract import keys
 from demo import shipped
-from stack.part import LOOPBACK, Part, http_ok
 from tests import launch
 from tests.deploy.conftest import ROOT, run
 from tests.deploy.waiting import until
 from tests.planes import Parts, gateway_plane, sync_plane
+from tests.prometheus_server import RULES, Prometheus, prometheus_server
 
 NAME = "monitored"
-RULES = ROOT / "deploy/prometheus/rules.yml"
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 DOCUMENTED = set(re.findall(r"^\| `([a-z_]+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE))
 
@@ -34,9 +31,12 @@ NEEDS_A_FAULT = {
     "fixgate_api_keys_stale",
     "fixgate_breaker_open",
     "fixgate_fallbacks_total",
+    "fixgate_rollout_share",
+    "fixgate_shadow_distance_metres_bucket",
+    "fixgate_shadow_failures_total",
+    "fixgate_shadow_skipped_total",
     "fixgate_sync_refusals_total",
     "fixgate_sync_switches_total",
-    "fixgate_sync_webhooks_total",
 }
 """No series before something goes wrong, is switched, or is told."""
 
@@ -47,14 +47,11 @@ class Monitored:
 
     gateway: str
     sync: str
-    prometheus: str
+    prometheus: Prometheus
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The result of an instant query."""
-        data = urllib.parse.urlencode({"query": expression}).encode()
-        with urllib.request.urlopen(f"{self.prometheus}/api/v1/query", data, timeout=10) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-            return found
+        return self.prometheus.query(expression)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +71,7 @@ def monitored(
     with (
         gateway_plane(parts, {**options, "FIXGATE_HEIMDALL_METRICS": "off"}) as gateway,
         sync_plane(parts, options) as sync,
-        _prometheus(prometheus, home, gateway, sync) as server,
+        prometheus_server(prometheus, home, _targets(gateway, sync)) as server,
     ):
         until(lambda: _status(f"{gateway}/ready") == 200, 120)
         monitored = Monitored(gateway, sync, server)
@@ -88,33 +85,9 @@ def monitored(
         yield monitored
 
 
-@contextlib.contextmanager
-def _prometheus(executable: Path, home: Path, gateway: str, sync: str) -> Iterator[str]:
-    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
-    config["rule_files"] = [str(RULES)]
-    config["scrape_configs"] = [
-        {"job_name": job["job_name"], "static_configs": [{"targets": [target.removeprefix("http://")]}]}
-        for job, target in zip(config["scrape_configs"], (gateway, sync), strict=False)
-    ]
-    (home / "prometheus.yml").write_text(yaml.safe_dump(config))
-
-    def part(ports: list[int]) -> Part:
-        return Part(
-            name="prometheus",
-            command=(
-                str(executable),
-                f"--config.file={home / 'prometheus.yml'}",
-                f"--storage.tsdb.path={home / 'tsdb'}",
-                f"--web.listen-address={LOOPBACK}:{ports[0]}",
-            ),
-            folder=home,
-            address=f"http://{LOOPBACK}:{ports[0]}",
-            ready=lambda: http_ok(ports[0], "/-/ready"),
-        )
-
-    with launch.running(home, part) as (running, _):
-        yield running.address
+def _targets(gateway: str, sync: str) -> dict[str, str]:
+    jobs = {"fixgate-gateway": gateway, "fixgate-sync": sync}
+    return {job: url.removeprefix("http://") for job, url in jobs.items()}
 
 
 def _register(mlflow_uri: str) -> None:
