@@ -86,7 +86,8 @@ class Load:
 
     async def _client(self, session: aiohttp.ClientSession, seed: int, stop: asyncio.Event) -> None:
         rng = np.random.default_rng(seed)
-        headers = {"Content-Type": "application/octet-stream"}
+        # A busy machine must not have requests refused.
+        headers = {"Content-Type": "application/octet-stream", "X-Request-Timeout-Ms": "60000"}
         while not stop.is_set():
             body = rng.standard_normal((3, 128, 32)).astype("<f4").tobytes()
             async with session.post(self.url + QUERY, data=body, headers=headers) as answer:

@@ -35,6 +35,8 @@ def main() -> None:
     with running() as stack:
         print(f"soaking {stack.gateway} for {chosen.minutes:g} minutes", flush=True)
         run = asyncio.run(soak(stack, chosen.minutes, chosen.fault_every, chosen.switch_every))
+        for line in stack.tracebacks():
+            print(line, file=sys.stderr)
     page = write(run, chosen.report)
     print(page.read_text())
     sys.exit(1 if run.failures else 0)

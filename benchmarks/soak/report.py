@@ -60,9 +60,11 @@ class Run:
     def failures(self) -> list[str]:
         """Why it is no pass; empty when it is one."""
         counted = Counter((one.kind, one.status, one.detail[:120]) for one in self.unexplained)
-        found = [
-            f"{count} x {kind}: status {status} {text}" for (kind, status, text), count in counted.items()
-        ]
+        first = {(one.kind, one.status, one.detail[:120]): one.at for one in reversed(self.unexplained)}
+        found = []
+        for (kind, status, text), count in counted.items():
+            minute = (first[kind, status, text] - self.began) / 60
+            found.append(f"{count} x {kind}: status {status} {text} (first in minute {minute:.1f})")
         found += [f"wrong answer: {one}" for one in self.wrong]
         found += [
             f"{part}: {WHAT[what]} grows by {trend.low:.1f} to {trend.high:.1f} an hour"

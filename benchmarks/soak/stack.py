@@ -90,6 +90,11 @@ class Stack:
         if (leader := self.leader(part)) is not None:
             process.signal_group(leader, number)
 
+    def tracebacks(self) -> list[str]:
+        """Of the errors that the gateway's log tells of, with the tracebacks: what a 500 was."""
+        lines = (self.home / "logs" / "gateway.log").read_text(errors="replace").splitlines()
+        return [line for line in lines if '"level":"error"' in line and '"error":"' in line]
+
     def segments(self) -> int:
         """Segments of shared memory that its Triton or its gateways have made, also those that are dead."""
         prefixes = (shared_memory_prefix(self.home), *(f"{PREFIX}{pid}-" for pid in self._gateways))

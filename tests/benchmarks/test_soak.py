@@ -80,7 +80,7 @@ GOOD = Seen(1.0, 0.01, "hit", 200, expected=True, cached=True)
 
 def test_an_error_without_an_explanation_fails_the_run_and_is_named(tmp_path: Path) -> None:
     failed = run(GOOD, Seen(50.0, 0.1, "new", 503, expected=False, detail="why not"))
-    assert failed.failures == ["1 x new: status 503 why not"]
+    assert failed.failures == ["1 x new: status 503 why not (first in minute 0.8)"]
     assert "**FAIL**" in write(failed, tmp_path).read_text()
 
 

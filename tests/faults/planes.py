@@ -47,7 +47,7 @@ class Planes:
         return {one.part.name: one for one in held}
 
     def register(self) -> int:
-        """Register the model once more, as any tool could; the version's number."""
+        """Register the model once more, as any tool could, to be served; the version's number."""
         client, model = self.registry, stand.echo_model(MODEL)
         if not client.search_registered_models(f"name = '{MODEL}'"):
             client.create_registered_model(MODEL, tags={"fixgate.contract": json.dumps(dump(model.contract))})
@@ -55,8 +55,13 @@ class Planes:
         file.write_bytes(model.onnx)
         run = client.create_run("0")
         client.log_artifact(run.info.run_id, str(file), "model")
-        made = client.create_model_version(MODEL, f"{run.info.artifact_uri}/model", run.info.run_id)
+        source, tags = f"{run.info.artifact_uri}/model", {"fixgate.serve": "true"}
+        made = client.create_model_version(MODEL, source, run.info.run_id, tags=tags)
         return int(made.version)
+
+    def let_go(self, version: int) -> None:
+        """Have it served no longer."""
+        self.registry.delete_model_version_tag(MODEL, str(version), "fixgate.serve")
 
     def status(self, version: int) -> str:
         """What sync says of it in the registry."""

@@ -1,5 +1,6 @@
-"""Clients that vanish, stand half open, or take every file descriptor there is."""
+"""Clients that stand half open or take every file descriptor there is; clients whose gateway vanishes."""
 
+import asyncio
 import contextlib
 import resource
 import socket
@@ -50,3 +51,12 @@ async def test_out_of_file_descriptors_it_answers_whom_it_has_and_then_everybody
                 await newcomers.recovered(within_s=10)
         finally:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_gateway_that_is_killed_and_started_again_answers_again(faulty: World) -> None:
+    async with load(faulty.url, allowed={0, 503}) as clients:
+        await clients.answered(200, 50)
+        await asyncio.to_thread(faulty.gateway.kill)
+        await clients.answered(0, 10)
+        await asyncio.to_thread(faulty.gateway.start)
+        await clients.recovered(within_s=60)
