@@ -49,6 +49,7 @@ def until(holds: Callable[[], bool]) -> None:
 def test_the_second_does_not_get_it_until_the_first_gives_it_back(url: S3Url) -> None:
     first, second = Lease(connect(url), KEY), Lease(connect(url), KEY)
     assert first.acquire()
+    assert first.acquire(), "who has it has it, also when asking again"
     assert not second.acquire()
     first.check()
     first.release()
