@@ -73,7 +73,7 @@ def up(
 
     if str(model_repository).startswith("s3:"):
         raise typer.BadParameter(
-            "serves a folder; for object storage, start sync and Triton by themselves (docs/sync.md)",
+            "fixgate up serves a folder; for object storage, start sync and Triton apart (docs/sync.md)",
             param_hint="FIXGATE_MODEL_REPOSITORY",
         )
     options = Options(

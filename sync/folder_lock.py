@@ -17,11 +17,13 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; whether it was. Folders that are not there are made.
+        """Take the lock if it is free; whether it is ours now. Folders that are not there are made.
 
         Raises:
             OSError: they cannot be made or opened.
         """
+        if self._descriptor is not None:
+            return True
         for folder in (self._folder, self._fallback):
             folder.mkdir(parents=True, exist_ok=True)
         for path, flags in ((self._folder, os.O_RDONLY), (self._fallback / "lock", os.O_RDWR | os.O_CREAT)):

@@ -55,7 +55,7 @@ class Lock(Protocol):
     """One sync per repository: held until released, or until its owner is gone."""
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; whether it was."""
+        """Take the lock if it is free; whether it is ours now."""
 
     def release(self) -> None:
         """Give the lock back."""

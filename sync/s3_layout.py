@@ -5,11 +5,18 @@ is: the proof is the first to come and the last to go, so that what a kill leave
 record is the last to come and the first to go, so that a version with a record is complete.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sync import pbtxt, record
+from sync.errors import Refused
 from sync.repository import VERSION
+
+READABLE = re.compile(r"[0-9A-Za-z._/-]+")
+"""What Triton can read the name of a file in another store than Amazon's in."""
+
+MAX_KEY_BYTES = 1024
 
 
 @dataclass(slots=True)
@@ -66,3 +73,19 @@ def order_of_upload(names: Iterable[str]) -> list[str]:
 def order_of_removal(names: Iterable[str]) -> list[str]:
     """The other way round."""
     return order_of_upload(names)[::-1]
+
+
+def check_key(place: str, name: str) -> None:
+    """Whether a file of this name can be an object below a place.
+
+    Raises:
+        Refused: it cannot; says which characters or how many bytes are allowed.
+    """
+    if not READABLE.fullmatch(name):
+        raise Refused(
+            "external_data", f"file {name!r}: in object storage, letters, digits, '.', '_' and '-' only"
+        )
+    if len(place + name) > MAX_KEY_BYTES:
+        raise Refused(
+            "external_data", f"file {name!r}: its key {place}{name} is longer than {MAX_KEY_BYTES} bytes"
+        )

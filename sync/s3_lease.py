@@ -40,12 +40,14 @@ class Lease:
         self._stopped = threading.Event()
 
     def acquire(self) -> bool:
-        """Take the lease if it is free or has run out, and renew it from then on; whether it was.
+        """Take the lease if it is free or has run out, and renew it from then on; whether it is ours now.
 
         Raises:
             Misconfigured: the store does not keep to conditions.
             RepositoryUnavailable: it does not answer or refuses.
         """
+        if self._renewing is not None:
+            return self._holds
         if not self._take():
             return False
         if self._bucket.put_if(self._key, self._body, etag=None) is not None:
@@ -60,7 +62,7 @@ class Lease:
         Raises:
             RepositoryUnavailable: it could not be renewed in time, or another sync has it.
         """
-        if self._renewing is not None and time.monotonic() >= self._valid_until:
+        if self._renewing is not None and not self._holds:
             raise RepositoryUnavailable(
                 f"{self._key}: the lock on the repository is not ours any more: the store did not answer for "
                 "too long, or another sync has it"
@@ -75,6 +77,10 @@ class Lease:
             with suppress(RepositoryUnavailable):
                 self._bucket.put_if(self._key, b"", etag=self._etag)
             self._etag = None
+
+    @property
+    def _holds(self) -> bool:
+        return time.monotonic() < self._valid_until
 
     def _renew(self) -> None:
         while not self._stopped.wait(self._seconds / 6):

@@ -5,27 +5,22 @@ record after them, and the config, the commit point, last. Whatever a kill leave
 """
 
 import logging
-import re
 import time
 from pathlib import Path
 
 from sync import pbtxt, record
-from sync.errors import Refused, RepositoryUnavailable
+from sync.errors import RepositoryUnavailable
 from sync.pbtxt import ServingConfig
 from sync.record import Record
 from sync.repository import NOT_MODELS, TRIAL_PREFIX, Live, LiveModel
 from sync.s3_bucket import Bucket, Listing, StoredObject
-from sync.s3_layout import ModelObjects, model_objects, order_of_removal, order_of_upload
+from sync.s3_layout import ModelObjects, check_key, model_objects, order_of_removal, order_of_upload
 from sync.s3_lease import Lease
 from sync.staging_folder import StagingFolder
 
 log = logging.getLogger(__name__)
 
 LOCK = "fixgate.lock"
-READABLE = re.compile(r"[0-9A-Za-z._/-]+")
-"""What Triton can read the name of a file in another store than Amazon's in."""
-
-MAX_KEY_BYTES = 1024
 LOOK_EVERY_S = 0.1
 
 
@@ -111,7 +106,7 @@ class S3Repository:
         place = f"{self._root}{model}/{number}/"
         files = {path.relative_to(version).as_posix(): path for path in version.rglob("*") if path.is_file()}
         for name in files:
-            _check_key(place, name)
+            check_key(place, name)
         *content, last = order_of_upload(files)
         for name in content:
             self._lease.check()
@@ -244,17 +239,6 @@ class S3Repository:
     def _delete(self, key: str) -> None:
         self._lease.check()
         self._bucket.delete(self._root + key)
-
-
-def _check_key(place: str, name: str) -> None:
-    if not READABLE.fullmatch(name):
-        raise Refused(
-            "external_data", f"file {name!r}: in object storage, letters, digits, '.', '_' and '-' only"
-        )
-    if len(place + name) > MAX_KEY_BYTES:
-        raise Refused(
-            "external_data", f"file {name!r}: its key {place}{name} is longer than {MAX_KEY_BYTES} bytes"
-        )
 
 
 def _a_second_has_passed(listing: Listing) -> bool:

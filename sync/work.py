@@ -50,6 +50,7 @@ class Work:
     progress: Progress
     on_refusal: Callable[[str, Fault], None]
     _downloads: dict[Key, tuple[Path, int]] = field(default_factory=dict)
+    _placing: dict[Key, Staged] = field(default_factory=dict)
     _begun: dict[Key, Begun] = field(default_factory=dict)
     _tuning: dict[str, tuple[settings.Settings, float]] = field(default_factory=dict)
 
@@ -142,7 +143,7 @@ class Work:
         if current is not None and record is not None:
             staged, chosen = None, current.config.settings
         else:
-            ready = self.progress.staged.pop(key)
+            self._placing[key] = ready = self.progress.staged.pop(key)
             staged, record, chosen = ready.folder, ready.record, ready.settings
         self._begun.setdefault(key, Begun(wanted, seen.now))
         self.jobs.start(key, partial(self.publisher.publish, *key, record, staged, chosen), publishes=True)
@@ -179,6 +180,7 @@ class Work:
         key, error = ended.key, ended.error
         begun = self._begun[key]
         self._downloads.pop(key, None)
+        placing = self._placing.pop(key, None)
         if error is None:
             if isinstance(ended.result, Staged):
                 self._take_staged(key, ended.result)
@@ -186,8 +188,13 @@ class Work:
                 self._take_published(key, begun, now)
             self.progress.resting.pop(key, None)
         elif isinstance(error, Refused):
+            if placing is not None:
+                self.publisher.repository.drop(placing.folder.parent)
             self._refuse(begun.wanted, error, now)
         elif not isinstance(error, Stopped):
+            if placing is not None and placing.folder.is_dir():
+                # It did not get into the repository: the next try need not download and prove it again.
+                self.progress.staged[key] = placing
             self.progress.rest(key, str(error) or type(error).__name__, time.monotonic())
             expected = isinstance(error, Unavailable | OSError)
             trace = None if expected else error

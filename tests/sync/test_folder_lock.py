@@ -23,6 +23,7 @@ sys.stdin.read()
 def test_the_second_does_not_get_it_until_the_first_gives_it_back(tmp_path: Path) -> None:
     first, second = FolderLock(tmp_path, tmp_path), FolderLock(tmp_path, tmp_path)
     assert first.acquire()
+    assert first.acquire(), "who has it has it, also when asking again"
     assert not second.acquire()
     first.release()
     assert second.acquire()

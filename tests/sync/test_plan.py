@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sync.plan import MODEL_ITSELF, Publish, Reconfigure, Refuse, Retire, Situation, Stage, plan
+from sync.plan import MODEL_ITSELF, Clear, Publish, Reconfigure, Refuse, Retire, Situation, Stage, plan
 from sync.settings import Settings, dump_tag
 from tests.sync.makers import SETTINGS, live, live_model, model, record, registered, wanted
 
@@ -180,3 +180,15 @@ def test_settings_in_force_or_refused_are_left_alone() -> None:
 def test_the_plan_reads_its_arguments_only() -> None:
     situation = Situation(staged={KEY_1: ONE.origin})
     assert plan(CHAMPION_1, live(), situation) == plan(CHAMPION_1, live(), situation)
+
+
+def test_what_was_left_unfinished_is_cleared_first_even_if_nothing_is_wanted() -> None:
+    half = replace(live(), unfinished=("loc",))
+    assert plan(CHAMPION_1, half, Situation()) == (Clear("loc"), Stage(CHAMPION_1["loc"].versions[1]))
+    assert plan({}, half, Situation()) == (Clear("loc"),)
+
+
+def test_what_a_publication_is_just_writing_is_not_cleared() -> None:
+    half = replace(live(), unfinished=("loc", "other"))
+    situation = Situation(busy=frozenset({KEY_1}), publishing=frozenset({"loc"}))
+    assert plan(CHAMPION_1, half, situation) == (Clear("other"),)

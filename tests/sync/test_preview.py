@@ -1,5 +1,7 @@
 """What would change, found by looking only."""
 
+from dataclasses import replace
+
 from contract.catalog import Catalog
 from sync import catalogue
 from sync.feed import Feed
@@ -53,3 +55,10 @@ def test_new_settings_are_a_difference() -> None:
 
 def test_what_is_served_as_wanted_is_no_difference() -> None:
     assert differences(seen({"champion": 2, "candidate": 1}), feed(1, 2, champion=2), {}) == ()
+
+
+def test_what_was_left_unfinished_is_a_difference() -> None:
+    now = seen({"champion": 2, "candidate": 1})
+    half = replace(now, live=replace(now.live, unfinished=("other",)))
+    (found,) = differences(half, feed(1, 2, champion=2), {})
+    assert (found.model, found.version, found.what) == ("other", None, "clear")

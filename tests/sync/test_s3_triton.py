@@ -119,6 +119,8 @@ def test_a_store_that_fails_for_a_while_holds_back_nothing_that_is_served(
         over_s3.run_until(lambda: "SlowDown" in over_s3.tags(2).get("fixgate.reason", ""))
         assert over_s3.tags(2)["fixgate.status"] == "waiting"
         assert over_s3.champion == 1
+        ready = over_s3.parts.watch.reconciler.work.progress.staged
+        assert (over_s3.name, 2) in ready, "it would be downloaded again"
     with monkeypatch.context() as patch:
         patch.setattr(Bucket, "list", away)
         over_s3.parts.watch.step()
