@@ -243,10 +243,11 @@ async def test_only_a_triton_that_was_not_reached_makes_for_another_try(server: 
     async with sharing_triton() as other:
         client = Triton([server.address, other.address])
         await until(lambda: all(one.connected for one in client.status()))
-        server.fails["1"] = grpc.StatusCode.INTERNAL
+        for one in (server, other):
+            one.fails["1"] = grpc.StatusCode.INTERNAL
         with pytest.raises(BadAnswer):
             await client.infer(lane(), rows(1))
-        assert (server.asked, other.asked) == (["1"], [])
+        assert server.asked + other.asked == ["1"]
         await client.close()
 
 
@@ -255,9 +256,12 @@ async def test_a_version_that_fails_on_one_is_answered_by_the_other(server: Shar
         client = Triton([server.address, other.address])
         await until(lambda: all(one.connected for one in client.status()))
         server.fails["1"] = grpc.StatusCode.INTERNAL
-        for _ in range(FAILURES):
-            with pytest.raises(BadAnswer):
-                await client.infer(lane(), rows(1))
+        failed = 0
+        while failed < FAILURES:  # whose turn it is, is by lot
+            try:
+                assert right(await client.infer(lane(), rows(1)), 1)
+            except BadAnswer:
+                failed += 1
         assert client.available("echo", 1)
         assert right(await client.infer(lane(), rows(2)), 2)
         other.fails["1"] = grpc.StatusCode.INTERNAL
