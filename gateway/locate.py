@@ -200,6 +200,7 @@ class Locator:
         if pipeline.costly(canonical):
             return (await self._compute(pipeline, [canonical], watch, urgency))[0]
         with self._admitted(pipeline, 1, urgency):
+            watch.enter("frontend")
             row = pipeline.row(canonical)
             watch.enter("queue")
             return await self._calls.one(

@@ -140,6 +140,41 @@ async def test_a_failed_call_fails_its_own_items_only(
     assert await asked[1] == 20
 
 
+async def test_an_error_is_its_own_items_whoever_else_waits_in_the_lane(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    """Two of one call hear of it, one of the next does not, nor does another lane."""
+    first, second, third = (ask(coalescer, item) for item in (1, 2, 3))
+    other = ask(coalescer, 4, "b")
+    await settle()
+    await upstream.end(0)
+    late = ask(coalescer, 5)
+    await settle()
+    error = ValueError("second")
+    await upstream.end(2, error)
+    for asked in (second, third):
+        with pytest.raises(ValueError, match="second") as caught:
+            await asked
+        assert caught.value is error
+    await upstream.end(3)
+    await upstream.end(1)
+    assert [await asked for asked in (first, other, late)] == [10, 40, 50]
+
+
+async def test_the_only_waiter_of_a_lane_that_is_cancelled_before_its_call_leaves_nothing(
+    upstream: Upstream, coalescer: Coalescer[str, int, int]
+) -> None:
+    first, second = ask(coalescer, 1), ask(coalescer, 2)
+    await settle()
+    second.cancel()
+    await settle()
+    assert (coalescer.waiting(), second.cancelled()) == (0, True)
+    await upstream.end(0)
+    assert await first == 10
+    assert upstream.calls == [("a", [1])]
+    assert coalescer._lanes == {}
+
+
 async def test_a_failed_call_stands_in_its_items_places(
     upstream: Upstream, coalescer: Coalescer[str, int, int]
 ) -> None:

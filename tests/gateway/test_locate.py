@@ -164,6 +164,50 @@ async def test_the_last_to_leave_cancels_the_call(stand: Stand) -> None:
     assert outcomes([await waiting]) == ["miss"]
 
 
+async def test_a_row_alone_gets_its_own_error_beside_others_of_its_call(stand: Stand) -> None:
+    stand.backend.gate.clear()
+    tasks = [
+        asyncio.create_task(one(stand.locator, canonical, cached=cached))
+        for cached in (True, False)
+        for canonical in (row(40.0), row(np.nan), row(41.0))
+    ]
+    await settle()
+    stand.backend.gate.set()
+    found = await asyncio.gather(*tasks)
+    assert outcomes(found) == ["miss", BadAnswer, "miss", "bypass", BadAnswer, "bypass"]
+    assert sum(rows for _, rows in stand.backend.calls) == 6
+
+
+async def test_a_fault_of_the_program_reaches_a_row_alone(stand: Stand) -> None:
+    stand.backend.error = ZeroDivisionError()
+    for cached in (True, False):
+        with pytest.raises(ZeroDivisionError):
+            await one(stand.locator, row(), cached=cached)
+    stand.backend.error = None
+    assert outcomes([await one(stand.locator, row())]) == ["miss"]
+
+
+@pytest.mark.parametrize("cached", [True, False])
+async def test_a_row_alone_that_is_cancelled_leaves_the_queue_and_holds_no_place(
+    stand: Stand, *, cached: bool
+) -> None:
+    stand.backend.gate.clear()
+    under_way, waits, stays = (
+        asyncio.create_task(one(stand.locator, row(40.0 + number), cached=cached)) for number in range(3)
+    )
+    await settle()
+    station = stand.locator._admission.station("echo", 1)
+    assert (stand.locator.waiting(), sum(station._rows)) == (2, 3)
+    waits.cancel()
+    await settle()
+    assert (stand.locator.waiting(), sum(station._rows)) == (1, 2)
+    stand.backend.gate.set()
+    assert len(outcomes([await under_way, await stays])) == 2
+    assert waits.cancelled()
+    assert [rows for _, rows in stand.backend.calls] == [1, 1]
+    assert (stand.locator.waiting(), sum(station._rows)) == (0, 0)
+
+
 async def test_the_stopwatch_sees_the_stages(stand: Stand) -> None:
     watch = Stopwatch()
     await stand.locator.one(pipeline(), row(), cached=True, watch=watch)
