@@ -14,6 +14,7 @@ from gateway.domain import Covariance
 from gateway.kept import recent, remembered
 from gateway.uncertainty.ellipse import radius, scale_at, standard_ellipse
 from gateway.uncertainty.geodesy import destinations
+from gateway.wire.identifier import uuid7
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, MEL, Gateway, StartGateway, announce, changed
 from tests.gateway.waiting import until
@@ -265,7 +266,7 @@ async def test_a_truth_that_is_none_is_refused_by_name(gateway: Gateway, truth: 
 async def test_remember_off_keeps_nothing_anywhere(
     start_gateway: StartGateway, config: Config, models: dict[str, stand.Model]
 ) -> None:
-    """Besides the cache of fixes, which names neither session nor prediction."""
+    """Besides the cache of fixes and the counts of versions, which name neither session nor prediction."""
     announce(config, models)
     gateway = await start_gateway(changed(config, remember="off"))
     await gateway.ready()
@@ -274,14 +275,21 @@ async def test_remember_off_keeps_nothing_anywhere(
     status, told = await tell(gateway, made["id"], 0.0)
     assert (status, "FIXGATE_REMEMBER is off" in told["detail"]) == (404, True)
     await until(lambda: not gateway.services.shared_cache.pending)
+    await gateway.services.records.flush()
     with redis.Redis.from_url(config.redis_url) as client:
-        kept = [key.decode() for key in client.scan_iter()]
-    assert [key for key in kept if not key.startswith(("fixgate:fix:", "fixgate:catalog"))] == []
+        kept: dict[str, Any] = {}
+        for key in client.scan_iter():
+            read = {b"string": client.get, b"hash": client.hgetall}[client.type(key)]
+            kept[key.decode()] = read(key)
+    counted = ("fixgate:fix:", "fixgate:catalog", "fixgate:record:")
+    assert [key for key in kept if not key.startswith(counted)] == []
+    assert "secret" not in repr(kept)
+    assert made["id"] not in repr(kept)
 
 
 async def test_without_redis_both_say_so(start_gateway: StartGateway, alone: Config) -> None:
     gateway = await start_gateway(alone)
     assert "Redis, which does not answer" in (await get(gateway, RECENT, 503))["detail"]
-    status, told = await tell(gateway, "x", 0.0)
+    status, told = await tell(gateway, uuid7(), 0.0)
     assert (status, "Redis, which does not answer" in told["detail"]) == (503, True)
     assert "feedback" not in await get(gateway, f"/models/{ECHO}/versions/1")
