@@ -50,6 +50,7 @@ class Program:
 
 PROGRAMS = (
     Program("hits", "hits", "Answers from the cache", bars={"memory": "8", "Redis": "9"}),
+    Program("inside", "inside", "Inside the gateway"),
     Program("parsing", "parsing", "Reading a request"),
     Program("ellipse", "ellipse", "Ellipses and outlines"),
     Program(
