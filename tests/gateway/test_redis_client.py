@@ -23,7 +23,7 @@ async def test_a_wrong_password_is_a_failure_like_any_other(empty_redis: str) ->
 
 
 def test_a_url_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="scheme"):
+    with pytest.raises(ValueError, match="not the URL of a Redis; allowed: redis://"):
         connect("http://127.0.0.1", max_connections=1)
 
 
