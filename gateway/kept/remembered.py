@@ -47,7 +47,8 @@ while true do
   local oldest = redis.call('ZRANGE', KEYS[1], 1, 1, 'WITHSCORES')
   local late = oldest[1] and tonumber(oldest[2]) < least
   if not oldest[1] or (not late and over <= 0) then break end
-  local pack = cmsgpack.unpack(oldest[1])
+  local readable, pack = pcall(cmsgpack.unpack, oldest[1])
+  if not readable or type(pack) ~= 'table' then pack = {} end
   local going = late and #pack or math.min(over, #pack)
   redis.call('ZREM', KEYS[1], oldest[1])
   redis.call('ZINCRBY', KEYS[1], going, 'held')

@@ -85,7 +85,7 @@ class Counters:
             count.looked_up += many
             count.hits += many if group.cache == "hit" else 0
         count.total_ms += float(group.ms.sum())
-        count.last_at = max(count.last_at or 0.0, float(group.at[-1]))
+        count.last_at = max(count.last_at or 0.0, float(group.at.max()))
         count.latencies.add(group.at, group.ms)
 
     def asked(self, group: Asked) -> None:

@@ -97,12 +97,19 @@ class History:
             yield self._at(start * STEP_S), starts == start
 
     def _at(self, now: float) -> Step:
-        at = int(now // STEP_S) * STEP_S
-        while self._steps and self._steps[-1].at > at:  # the clock was set back
-            self._steps.pop()
-        if not self._steps or self._steps[-1].at < at:
-            self._steps.append(Step(at))
-        return self._steps[-1]
+        at, steps = int(now // STEP_S) * STEP_S, self._steps
+        while steps and steps[-1].at > at + STEP_S:  # the clock was set back
+            steps.pop()
+        place = len(steps)
+        while place and steps[place - 1].at > at:  # entered late
+            place -= 1
+        if place and steps[place - 1].at == at:
+            return steps[place - 1]
+        if len(steps) == steps.maxlen:
+            steps.popleft()
+            place = max(0, place - 1)
+        steps.insert(place, Step(at))
+        return steps[place]
 
 
 def merged(steps: Iterable[Step]) -> list[Step]:
