@@ -96,7 +96,7 @@ async def test_a_request_is_a_span_with_its_stages_in_the_clients_trace(
     headers = {"Content-Type": "application/x-npy", "traceparent": PARENT}
     async with gateway.client.post("/predict", data=body, headers=headers) as answer:
         assert answer.status == 200
-        request_id = answer.headers["X-Request-Id"]
+        request_id, version = answer.headers["X-Request-Id"], answer.headers["X-Model-Version"]
     not_sampled = {**headers, "traceparent": NOT_SAMPLED}
     async with gateway.client.post("/predict", data=body, headers=not_sampled) as answer:
         assert answer.status == 200
@@ -114,6 +114,7 @@ async def test_a_request_is_a_span_with_its_stages_in_the_clients_trace(
     attributes = {one.key: one.value for one in root.attributes}
     assert attributes["fixgate.request_id"].string_value == request_id
     assert attributes["fixgate.model"].string_value == MEL
+    assert attributes["fixgate.version"].string_value == version
     assert attributes["http.response.status_code"].int_value == 200
     stages = sorted((span for span in ours if span is not root), key=lambda span: span.start_time_unix_nano)
     assert [span.name for span in stages] == STAGES
