@@ -1,13 +1,14 @@
 """What one served version makes of a recording: a canonical input, its key, its row, its lane to Triton."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.catalog import ServedVersion
+from contract.catalog import Catalog, ServedVersion
 from contract.model import ContractError, MelInput, Output
 from gateway.cache.fixes import KeyMaker
 from gateway.domain import DEFAULT_LEVEL, Fix, Float, Lane, PredictRequest
@@ -86,6 +87,15 @@ class Pipeline:
             level=DEFAULT_LEVEL,
             radius_m=self.version.contract.output.confidence_radius_m,
         )
+
+
+def make_frontends(catalog: Catalog) -> None:
+    """Have every front-end of a catalogue made before a request needs it; takes seconds, so in a thread."""
+    for model in catalog.models.values():
+        for version in model.versions:
+            if isinstance(version.contract.input, MelInput):
+                with suppress(ContractError):  # the version's requests will be told
+                    mel_frontend(version.contract.input.frontend)
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from gateway.kept.live import WATCHERS, Live
 from gateway.kept.recent import Recent
 from gateway.kept.remembered import Remembered
 from gateway.locate import Found, Locator
-from gateway.pipeline import Canonical, Pipeline
+from gateway.pipeline import Canonical, Pipeline, make_frontends
 from gateway.predict import Predictor
 from gateway.prediction import Prediction
 from gateway.priority import Priority
@@ -138,7 +138,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             lambda: feed.current, triton.version_ready, config.default_model, reachable=triton.available
         )
         metrics, counters, history = Metrics(), Counters(), History()
-        feed.changed = _changed(readiness, follow_switches(metrics))
+        feed.changed = _changed(readiness, follow_switches(metrics), threads)
         feed.start_from_snapshot()
         shared_cache = RedisCache(cache_redis, config.cache_ttl_s)
         memory = MemoryCache[Fix](config.cache_l1_bytes, config.cache_ttl_s)
@@ -226,11 +226,14 @@ async def running(config: Config) -> AsyncIterator[Services]:
         yield services
 
 
-def _changed(readiness: Readiness, switches: Callable[[Catalog], None]) -> Callable[[Catalog], None]:
+def _changed(
+    readiness: Readiness, switches: Callable[[Catalog], None], threads: Executor
+) -> Callable[[Catalog], None]:
     """What is done with each new catalogue."""
 
     def changed(catalog: Catalog) -> None:
         readiness.look_now()
+        threads.submit(make_frontends, catalog)
         switches(catalog)
 
     return changed

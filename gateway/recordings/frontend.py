@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 import scipy.sparse
 from numpy.typing import NDArray
 
 from contract.model import ContractError, Frontend
 from gateway.errors import InvalidInput
+from gateway.recordings.window import window
 
 Float64 = NDArray[np.float64]
 Iq = NDArray[np.complex64] | NDArray[np.complex128]
@@ -38,9 +38,9 @@ class MelFrontend:
 
     def __init__(self, frontend: Frontend) -> None:
         self.frontend = frontend
-        window: Float64 = scipy.signal.get_window(frontend.window, frontend.n_fft)
+        shape = window(frontend.window, frontend.n_fft)
         # scaling="spectrum" divides the STFT by the window's sum: once here instead of in every frame.
-        self._window = window / abs(window.sum())
+        self._window = shape / abs(shape.sum())
         self._bank = scipy.sparse.csr_array(_filter_bank(frontend))
 
     def __call__(self, iq: Iq) -> NDArray[np.float32]:

@@ -10,9 +10,10 @@ import math
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
+
+from gateway.recordings.window import window
 
 LONGEST, SHORTEST = 256, 64
 """Samples in a segment."""
@@ -66,8 +67,8 @@ def _spectrum(iq: NDArray[np.complex64], length: int) -> tuple[NDArray[np.float6
     """Power in each bin of the central band, and how many segments it is the average of."""
     count = min(SEGMENTS, 2 * (len(iq) // length) - 1)
     starts = np.linspace(0, len(iq) - length, count).astype(int)
-    window = scipy.signal.get_window("hann", length).astype(np.float32)
-    segments = np.stack([iq[start : start + length] for start in starts]) * window
+    hann = window("hann", length).astype(np.float32)
+    segments = np.stack([iq[start : start + length] for start in starts]) * hann
     power = np.abs(scipy.fft.fft(segments, axis=-1)).astype(np.float64) ** 2
     central = np.abs(scipy.fft.fftfreq(length)) <= CENTRE / 2
     return power.mean(axis=0)[central], count
