@@ -44,7 +44,8 @@ class Recording(msgspec.Struct, frozen=True, eq=False):
     @property
     def nbytes(self) -> int:
         """Bytes that its samples take in memory."""
-        return sum(array.nbytes for array in (self.iq, self.features) if array is not None)
+        held = self.iq if self.features is None else self.features
+        return 0 if held is None else held.nbytes
 
 
 class PredictRequest(msgspec.Struct, frozen=True, eq=False):

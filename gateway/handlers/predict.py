@@ -146,10 +146,10 @@ def _answer(
     stages = watch.told = watch.stages_ms()
     if services.live is not None:
         services.live.put(predictions, stages)
-    headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())}
+    headers = {"Server-Timing": ", ".join([f"{stage};dur={ms:.3f}" for stage, ms in stages.items()])}
     if predictions:
         first = predictions[0]
-        same = all(one.cache == first.cache for one in predictions)
+        same = len({one.cache for one in predictions}) == 1
         watch.cache = headers["X-Cache"] = first.cache if same else "mixed"
         watch.version = headers["X-Model-Version"] = str(first.version)
         if first.fallback_from is not None:

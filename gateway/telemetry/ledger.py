@@ -82,11 +82,10 @@ class Ledger:
 
     def _settle_stages(self) -> None:
         noted, self._stages = self._stages, []
-        groups = defaultdict(list)
+        ways: dict[tuple[str, ...], list[tuple[float, ...]]] = defaultdict(list)
         for stages in noted:
-            for stage, ms in stages.items():
-                groups[stage].append(ms)
-        for stage, times in groups.items():
-            seconds = np.array(times) / 1e3
-            for book in self._books:
-                book.spent(stage, seconds)
+            ways[tuple(stages)].append(tuple(stages.values()))
+        for names, rows in ways.items():
+            for stage, ms in zip(names, np.array(rows).T, strict=True):
+                for book in self._books:
+                    book.spent(stage, ms / 1e3)
