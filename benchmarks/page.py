@@ -22,6 +22,13 @@ ORDER = (
     "overload",
 )
 
+REPORTS = {
+    "loadtest-demo.md": ("Load test of the demo model", "make loadtest"),
+    "loadtest-tiny.md": ("Load test of ConvNeXt-Tiny", 'make loadtest ARGS="--model tiny"'),
+    "capacity.md": ("Capacity with the demo model", "fixgate capacity localization --report capacity.md"),
+}
+"""Reports that other commands write beside the sections': file, title, command."""
+
 HEAD = """# Results
 
 Written by `make bench` ([how it measures](README.md)). Every comparison alternates its sides within one run;
@@ -80,6 +87,12 @@ def others(folder: Path) -> str:
         for program in PROGRAMS
         if (folder / program.file.name).exists()
     ]
+    links += [
+        f"- [{title}]({folder.name}/{name}), by `{command}`"
+        for name, (title, command) in REPORTS.items()
+        if (folder / name).exists()
+    ]
+    links.append(f"- [Half an hour with faults]({folder.name}/soak/RESULTS.md), by `make soak`")
     links.append("- [Broken bodies](RESULTS-fuzz.md), by `make fuzz`")
     return "## Others\n\n" + "\n".join(links) + "\n"
 
