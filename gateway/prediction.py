@@ -50,7 +50,7 @@ class Prediction(msgspec.Struct, frozen=True, eq=False):
     edition: str = ""
 
 
-REMEMBERED = 1 << 14
+REMEMBERED = 1 << 12
 """Fixes and levels whose numbers are remembered: a cached fix is asked about again."""
 
 _known: dict[tuple[Fix, float, float, float], Derived] = {}

@@ -45,14 +45,14 @@ class Run:
         """How many segments of shared memory there were, over time."""
         return [count for *_, count in self.samples]
 
-    def slopes(self) -> dict[tuple[str, str], Slope]:
-        """Trends by part and by what it uses."""
+    def slopes(self, *, lately: bool = False) -> dict[tuple[str, str], Slope]:
+        """Trends by part and by what it uses; `lately`: in the second half of each of its lives."""
         found = {}
         for part in PARTS:
             here = [(at, usage[part]) for at, usage, _ in self.samples if part in usage]
             times, usages = zip(*here, strict=True) if here else ((), ())
             for what in WHAT:
-                if (trend := slope(times, usages, what)) is not None:
+                if (trend := slope(times, usages, what, lately=lately)) is not None:
                     found[part, what] = trend
         return found
 
@@ -66,10 +66,11 @@ class Run:
             minute = (first[kind, status, text] - self.began) / 60
             found.append(f"{count} x {kind}: status {status} {text} (first in minute {minute:.1f})")
         found += [f"wrong answer: {one}" for one in self.wrong]
+        lately = self.slopes(lately=True)
         found += [
             f"{part}: {WHAT[what]} grows by {trend.low:.1f} to {trend.high:.1f} an hour"
             for (part, what), trend in self.slopes().items()
-            if trend.leaks
+            if trend.leaks and ((part, what) not in lately or lately[part, what].leaks)
         ]
         half, quarter = self.segments[: len(self.samples) // 2], self.segments[-(len(self.samples) // 4) :]
         if half and quarter and min(quarter) > max(half):

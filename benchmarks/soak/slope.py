@@ -31,10 +31,13 @@ class Slope:
         return self.low > max(MB_PER_HOUR, SHARE_PER_HOUR * self.mean)
 
 
-def slope(times: Sequence[float], usages: Sequence[Usage], what: str) -> Slope | None:
+def slope(
+    times: Sequence[float], usages: Sequence[Usage], what: str, *, lately: bool = False
+) -> Slope | None:
     """The common trend of all lives of a part (`leader`), each with its own level; None of too few blocks.
 
-    Least squares on means of blocks, after each life's own mean is taken off.
+    Least squares on means of blocks, after each life's own mean is taken off. `lately`: of the second half of
+    each life alone. What fills up, or takes one step, does not go on; a leak does.
     """
     blocks: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     born: dict[int, float] = {}
@@ -45,7 +48,8 @@ def slope(times: Sequence[float], usages: Sequence[Usage], what: str) -> Slope |
     lives: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for (leader, _), points in blocks.items():
         lives[leader].append(tuple(np.mean(points, axis=0)))
-    points = [np.array(life) for life in lives.values() if len(life) > 1]
+    kept = [life[len(life) // 2 :] if lately else life for life in lives.values()]
+    points = [np.array(life) for life in kept if len(life) > 1]
     if not points or (freedom := sum(len(life) - 1 for life in points) - 1) < 3:
         return None
     centred = np.concatenate([life - life.mean(axis=0) for life in points])

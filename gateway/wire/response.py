@@ -11,8 +11,8 @@ import orjson
 from gateway.prediction import Derived, Prediction
 
 NO_SESSION = "unknown"
-REMEMBERED = 1 << 13
-"""Fixes and levels whose JSON is remembered: about 6 MB."""
+REMEMBERED = 1 << 12
+"""Fixes and levels whose JSON is remembered: about 3 MB."""
 
 
 def prediction_document(prediction: Prediction) -> dict[str, Any]:

@@ -47,6 +47,22 @@ def test_a_part_that_starts_again_begins_a_new_life_at_its_own_level() -> None:
     assert not trend.leaks
 
 
+def stepping(times: list[float], at: float) -> list[Usage]:
+    """Level, and level again 30 MB higher."""
+    return [
+        Usage(1, one.rss_mb + 30 * (moment > at), 10, 4)
+        for moment, one in zip(times, used(times, 0.0), strict=True)
+    ]
+
+
+def test_one_step_is_no_trend_of_the_second_half() -> None:
+    usages = stepping(TIMES, 0.4 * HOUR)
+    whole, later = slope(TIMES, usages, "rss_mb"), slope(TIMES, usages, "rss_mb", lately=True)
+    assert whole is not None
+    assert later is not None
+    assert (whole.leaks, later.leaks) == (True, False)
+
+
 def test_too_short_a_life_says_nothing() -> None:
     times = [one for one in TIMES if one < SETTLED_S]
     assert slope(times, used(times, 1000.0), "rss_mb") is None
@@ -98,6 +114,17 @@ def test_a_run_without_either_passes_and_shows_its_faults(tmp_path: Path) -> Non
     assert "| 400 BadInput | 1 | 0 | 0 |" in page
     plots = {f"{name}.svg" for name in ("rss_mb", "files", "threads", "latency")}
     assert {one.name for one in tmp_path.iterdir()} == {"RESULTS.md"} | plots
+
+
+@pytest.mark.parametrize(
+    ("usages", "leaks"),
+    [(used(TIMES, 60.0), True), (stepping(TIMES, 0.4 * HOUR), False)],
+    ids=["trend", "step"],
+)
+def test_what_goes_on_growing_fails_the_run_and_one_step_does_not(usages: list[Usage], leaks: bool) -> None:
+    growing = run(GOOD)
+    growing.samples = [(at, {"gateway": usage}, 3) for at, usage in zip(TIMES, usages, strict=True)]
+    assert [failure.startswith("gateway: RSS, MB grows by") for failure in growing.failures] == [True] * leaks
 
 
 def test_segments_that_are_left_behind_fail_the_run_and_those_of_a_restart_do_not() -> None:
