@@ -2,7 +2,7 @@
 
 A copy waits in a bounded queue until its answer has left and nothing else waits for Triton. Then the fixes
 that are not known yet are computed, at the lowest priority and one after the other, with pauses, so that
-mirrored work takes a tenth of the time at most. What comes too fast or waits too long is dropped and counted.
+mirrored work takes a fiftieth of the time at most: one request in fifty may meet it. What comes too fast or waits too long is dropped and counted.
 
 Fixes that memory holds are used; those computed here are not kept: the cache's room is for what clients
 ask for. An answer from the cache whose recording has been compared already is not compared again.
@@ -36,7 +36,7 @@ AFTER_S = 0.02
 PATIENCE_S, LOOK_S = 1.0, 0.01
 """How long a copy waits for Triton to be idle, and how often it looks."""
 
-REST = 9.0
+REST = 49.0
 """Pause after a copy, in times of what it took: where cores are short, copies take longer and are fewer."""
 
 COMPUTE_S = 10.0
