@@ -2,7 +2,8 @@
 
 A copy waits in a bounded queue until its answer has left and nothing else waits for Triton. Then the fixes
 that are not known yet are computed, at the lowest priority and one after the other, with pauses, so that
-mirrored work takes a fiftieth of the time at most: one request in fifty may meet it. What comes too fast or waits too long is dropped and counted.
+mirrored work takes a fiftieth of the time at most: no more than one request in fifty may meet it. What comes
+too fast or waits too long is dropped and counted.
 
 Fixes that memory holds are used; those computed here are not kept: the cache's room is for what clients
 ask for. An answer from the cache whose recording has been compared already is not compared again.
