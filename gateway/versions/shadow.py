@@ -186,6 +186,8 @@ class Shadow:
             while self._queue:
                 copy = self._queue.popleft()
                 self._bytes -= copy.nbytes
+                if self._models.get(copy.model.route.model.name) is not copy.model:
+                    continue  # of a policy that is not in force any more
                 await asyncio.sleep(copy.due - time.monotonic())
                 if await self._idle():
                     began = time.perf_counter()
