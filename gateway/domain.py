@@ -85,8 +85,6 @@ class Covariance(msgspec.Struct, frozen=True):
 
     def scaled(self, sigma_scale: float) -> "Covariance":
         """The covariance after every σ is multiplied by `sigma_scale`."""
-        if sigma_scale == 1:
-            return self
         square = sigma_scale * sigma_scale
         return Covariance(self.var_east * square, self.var_north * square, self.cov * square)
 
@@ -97,6 +95,12 @@ class Fix(msgspec.Struct, frozen=True):
     latitude: float
     longitude: float
     covariance: Covariance
+
+    def scaled(self, sigma_scale: float) -> "Fix":
+        """The fix after every σ is multiplied by `sigma_scale`."""
+        if sigma_scale == 1:
+            return self
+        return Fix(self.latitude, self.longitude, self.covariance.scaled(sigma_scale))
 
 
 class Lane(msgspec.Struct, frozen=True, eq=False):

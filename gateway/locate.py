@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
-from gateway.admission import Admission, Held
+from gateway.admission import Admission, Held, Station
 from gateway.cache.fixes import FixCache
 from gateway.coalesce import Coalescer
 from gateway.domain import Fix, Float, Lane, RawOutputs
@@ -98,7 +98,7 @@ class Locator:
         """
         urgency = Urgency(priority, deadline)
         if not cached:
-            return _outcome(await self._compute_one(pipeline, canonical, watch, urgency), "bypass")
+            return _outcome((await self._compute(pipeline, [canonical], watch, urgency))[0], "bypass")
         watch.enter("cache")
         key = pipeline.keys.key(canonical)
         if (fix := self._cache.recent(key)) is not None:
@@ -184,10 +184,7 @@ class Locator:
         missing = [key for key in wanted if key not in hits]
         found: dict[bytes, Found] = {key: (fix, "hit") for key, fix in hits.items()}
         if missing:
-            if len(missing) == 1:
-                computed = [await self._compute_one(pipeline, wanted[missing[0]], watch, urgency)]
-            else:
-                computed = await self._compute(pipeline, [wanted[key] for key in missing], watch, urgency)
+            computed = await self._compute(pipeline, [wanted[key] for key in missing], watch, urgency)
             found |= {key: _outcome(one, "miss") for key, one in zip(missing, computed, strict=True)}
             fresh = {key: one for key, one in zip(missing, computed, strict=True) if isinstance(one, Fix)}
             self._cache.keep(pipeline.model, fresh)
@@ -196,9 +193,7 @@ class Locator:
     async def _compute_one(
         self, pipeline: Pipeline, canonical: Canonical, watch: Stopwatch, urgency: Urgency
     ) -> Fix | FixgateError:
-        """What `_compute` does, for one row and without what only several need."""
-        if pipeline.costly(canonical):
-            return (await self._compute(pipeline, [canonical], watch, urgency))[0]
+        """What `_compute` does, for one row that needs no thread, and without what only several need."""
         with self._admitted(pipeline, 1, urgency):
             watch.enter("frontend")
             row = pipeline.row(canonical)
@@ -215,6 +210,8 @@ class Locator:
     ) -> list[Fix | FixgateError]:
         """Admission, then rows, then calls; rows of one shape leave together."""
         costly = any(pipeline.costly(canonical) for canonical in canonicals)
+        if len(canonicals) == 1 and not costly:
+            return [await self._compute_one(pipeline, canonicals[0], watch, urgency)]
         if costly:
             left_s = urgency.deadline - asyncio.get_running_loop().time()
             self._admission.check(self._threads.wait_s, left_s, "the signal front-end", urgency.priority)
@@ -226,19 +223,20 @@ class Locator:
 
     def _admitted(self, pipeline: Pipeline, rows: int, urgency: Urgency) -> Held:
         version = pipeline.version
-        self._admit(pipeline.model, version.version, rows, version.max_batch_size, urgency)
-        return self._admission.station(pipeline.model, version.version).holding(rows, urgency.priority)
+        station = self._admit(pipeline.model, version.version, rows, version.max_batch_size, urgency)
+        return station.holding(rows, urgency.priority)
 
     def _looked_up(self, model: str, count: int, hits: int) -> None:
         if count:
             before = self._hits.get(model, 1.0)
             self._hits[model] = before + min(1.0, _NEWEST * count) * (hits / count - before)
 
-    def _admit(self, model: str, version: int, rows: int, limit: int, urgency: Urgency) -> None:
+    def _admit(self, model: str, version: int, rows: int, limit: int, urgency: Urgency) -> Station:
         now = asyncio.get_running_loop().time()
         station = self._admission.station(model, version)
         left_s = urgency.deadline - now
         self._admission.check_rows(station, rows, limit, priority=urgency.priority, left_s=left_s, now=now)
+        return station
 
     async def _rows(self, pipeline: Pipeline, canonicals: Sequence[Canonical]) -> list[Float | FixgateError]:
         """One row per input; the front-end's work is shared among the threads."""

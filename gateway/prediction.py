@@ -67,7 +67,7 @@ def derive(raw: Fix, *, sigma_scale: float, level: float, radius_m: float) -> De
     asked = (raw, sigma_scale, level, radius_m)
     if (derived := _known.get(asked)) is not None:
         return derived
-    fix = _scaled(raw, sigma_scale)
+    fix = raw.scaled(sigma_scale)
     standard = standard_ellipse(fix.covariance)
     derived = Derived(
         fix=fix,
@@ -85,19 +85,13 @@ def derive_ahead(raws: Iterable[Fix], *, sigma_scale: float, level: float, radiu
     asked = [raw for raw in raws if (raw, sigma_scale, level, radius_m) not in _known]
     if len(asked) < 2:
         return
-    fixes = [_scaled(raw, sigma_scale) for raw in asked]
+    fixes = [raw.scaled(sigma_scale) for raw in asked]
     standard = standard_ellipses([fix.covariance for fix in fixes])
     columns = (cep50(standard), r95(standard), confidence(standard, radius_m))
     rows = zip(*(column.tolist() for column in columns), strict=True)
     ellipses = each(standard.scaled(scale_at(level)))
     for raw, fix, ellipse, numbers in zip(asked, fixes, ellipses, rows, strict=True):
         _remember((raw, sigma_scale, level, radius_m), Derived(fix, ellipse, *numbers))
-
-
-def _scaled(raw: Fix, sigma_scale: float) -> Fix:
-    if sigma_scale == 1:
-        return raw
-    return Fix(raw.latitude, raw.longitude, raw.covariance.scaled(sigma_scale))
 
 
 def _remember(asked: tuple[Fix, float, float, float], derived: Derived) -> None:

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 TRUTH_KEYS = frozenset({"latitude", "longitude", "session", "region"})
 INPUTS = ("iq", "features")
-COMPASS = (
+DIRECTIONS = (
     ("south-west", "south", "south-east"),
     ("west", "middle", "east"),
     ("north-west", "north", "north-east"),
@@ -70,7 +70,7 @@ def regions_of(truths: Array) -> tuple[str, ...]:
     centre = np.degrees(np.angle(np.exp(1j * np.radians(truths[:, 1])).mean()))
     across = (truths[:, 1] - centre + 180) % 360 - 180  # a set may lie astride the antimeridian
     rows, columns = (np.searchsorted(np.quantile(one, [1 / 3, 2 / 3]), one) for one in (truths[:, 0], across))
-    return tuple(COMPASS[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True))
+    return tuple(DIRECTIONS[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def _from_files(folder: Path) -> LabelledSet:

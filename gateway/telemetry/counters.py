@@ -4,7 +4,7 @@ from collections.abc import ItemsView
 from dataclasses import dataclass, field
 
 from gateway.errors import FixgateError
-from gateway.telemetry.groups import Array, Asked, Predicted
+from gateway.telemetry.groups import Book, Predicted
 from gateway.telemetry.latency_window import LatencyWindow
 
 NUMBERS = (
@@ -59,7 +59,7 @@ class ModelCount:
         return self.successful / total if total else None
 
 
-class Counters:
+class Counters(Book):
     """Counts by model."""
 
     def __init__(self) -> None:
@@ -87,12 +87,6 @@ class Counters:
         count.total_ms += float(group.ms.sum())
         count.last_at = max(count.last_at or 0.0, float(group.at.max()))
         count.latencies.add(group.at, group.ms)
-
-    def asked(self, group: Asked) -> None:
-        """Requests are counted as they begin and end."""
-
-    def spent(self, stage: str, seconds: Array) -> None:
-        """Stages are not told by model."""
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:  # noqa: ARG002 the Tally's shape
         """One was not."""

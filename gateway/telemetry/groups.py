@@ -1,6 +1,6 @@
 """Predictions and requests of one kind together, and what takes them in. Pure."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,8 @@ class Asked(NamedTuple):
     seconds: Array
 
 
-class Book(Protocol):
-    """Keeps count of some of it."""
+class Book:
+    """Keeps count of some of it; of what it does not care for, it is told in vain."""
 
     def predicted(self, group: Predicted) -> None:
         """Predictions were made."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.histogram import Histogram
-from gateway.telemetry.groups import Array, Asked, Predicted
+from gateway.telemetry.groups import Array, Asked, Book, Predicted
 
 STEP_S = 10
 STEPS = 90
@@ -51,7 +51,7 @@ class Step(msgspec.Struct, omit_defaults=True):
             times.counts[bucket] = times.counts.get(bucket, 0) + count
 
 
-class History:
+class History(Book):
     """One process's steps; the last one is under way."""
 
     def __init__(self) -> None:
@@ -76,9 +76,6 @@ class History:
             count = int(here.sum())
             step.looked_up += count
             step.hits += count if group.cache == "hit" else 0
-
-    def spent(self, stage: str, seconds: Array) -> None:
-        """Stages have no history."""
 
     def queued(self, now: float, rows: int) -> None:
         """So many rows wait for Triton."""

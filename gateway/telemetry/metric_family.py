@@ -73,21 +73,23 @@ class Distribution(Collector):
 
     def observe(self, value: float, labels: Labels = ()) -> None:
         """Take in one value."""
-        cell = self._cells.get(labels)
-        if cell is None:
-            cell = self._cells[labels] = [0.0] * (len(self.bounds) + 2)
+        cell = self._cell(labels)
         cell[bisect_left(self.bounds, value)] += 1.0
         cell[-1] += value
 
     def observe_all(self, values: NDArray[np.float64], labels: Labels = ()) -> None:
         """Take in many values."""
-        cell = self._cells.get(labels)
-        if cell is None:
-            cell = self._cells[labels] = [0.0] * (len(self.bounds) + 2)
+        cell = self._cell(labels)
         buckets, counts = np.unique(np.searchsorted(self.bounds, values), return_counts=True)
         for bucket, count in zip(buckets.tolist(), counts.tolist(), strict=True):
             cell[bucket] += count
         cell[-1] += float(values.sum())
+
+    def _cell(self, labels: Labels) -> list[float]:
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = [0.0] * (len(self.bounds) + 2)
+        return cell
 
     def merged(self, keep: Keep) -> list[float]:
         """Counts by bucket (the last one is beyond all bounds) and then the sum, over the labels kept."""

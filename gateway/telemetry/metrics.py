@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 
 from gateway.errors import DeadlineExceeded, FixgateError, Overloaded
-from gateway.telemetry.groups import Array, Asked, Predicted
+from gateway.telemetry.groups import Array, Asked, Book, Predicted
 from gateway.telemetry.metric_family import Counts, Distribution, Labels, Read
 
 # Close together around the objective of 500 ms, so that its share is counted, not guessed.
@@ -31,7 +31,7 @@ ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Metrics:
+class Metrics(Book):
     """Every metric of this process."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ from contract.version_record import (
 )
 from gateway.errors import FixgateError, Unavailable
 from gateway.redis_client import FAILURES
-from gateway.telemetry.groups import Array, Asked, Predicted
+from gateway.telemetry.groups import Book, Predicted
 from gateway.versions.comparison import Comparison
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _Place = tuple[str, str]
 """Hash and field in Redis."""
 
 
-class VersionRecords:
+class VersionRecords(Book):
     """Counts what becomes of each version's recordings, and writes and reads the records.
 
     A window ends when the writer finds its time over, so what comes in the last second counts to either.
@@ -71,12 +71,6 @@ class VersionRecords:
             record.hits += many if group.cache == "hit" else 0
         record.latency_ms.add_all(group.ms)
         record.semi_major_m.add_all(group.semi_major_m)
-
-    def asked(self, group: Asked) -> None:
-        """Requests are no version's."""
-
-    def spent(self, stage: str, seconds: Array) -> None:
-        """Stages are no version's."""
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         """A recording got none."""

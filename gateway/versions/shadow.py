@@ -169,7 +169,7 @@ class Shadow:
         now = time.monotonic()
         wanted = [one for one in followed if self._wants(one, answer, now, hit)]
         if wanted:
-            nbytes = _nbytes(request)
+            nbytes = request.recording.nbytes
             if len(self._queue) >= WAITING or self._bytes + nbytes > WAITING_BYTES:
                 self._skip(model, wanted, "queue_full")
                 return
@@ -241,14 +241,15 @@ class Shadow:
     async def _fix(self, copy: _Copy, version: ServedVersion) -> Fix | None:
         """A version's fix as clients would get it, or None, which is counted."""
         if version.version == copy.answered.version:
-            return _scaled(copy.answer, version)
+            return copy.answer.scaled(version.sigma_scale)
         model, number = copy.model.route.model.name, version.version
         if not self._available(model, number):
             self._skipped(model, number, "not_ready")
             return None
         try:
             request = restated(copy.request, copy.answered.contract, version.contract)
-            return _scaled(await self._found(copy.model.pipeline(version), request), version)
+            fix = await self._found(copy.model.pipeline(version), request)
+            return fix.scaled(version.sigma_scale)
         except InvalidInput:
             self._skipped(model, number, "other_input")
         except Overloaded:
@@ -279,12 +280,3 @@ class Shadow:
     def _skipped(self, model: str, version: int, reason: str) -> None:
         for findings in self._findings:
             findings.skipped(model, version, reason)
-
-
-def _scaled(raw: Fix, version: ServedVersion) -> Fix:
-    return Fix(raw.latitude, raw.longitude, raw.covariance.scaled(version.sigma_scale))
-
-
-def _nbytes(request: PredictRequest) -> int:
-    recording = request.recording
-    return sum(one.nbytes for one in (recording.iq, recording.features) if one is not None)

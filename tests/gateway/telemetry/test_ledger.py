@@ -14,6 +14,7 @@ from contract.histogram import Histogram
 from gateway.domain import Covariance, Fix, Options
 from gateway.errors import Unavailable
 from gateway.prediction import CacheOutcome, Prediction, derive
+from gateway.telemetry import groups
 from gateway.telemetry import ledger as ledgers
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.groups import Array, Asked, Predicted
@@ -30,7 +31,7 @@ OUTCOMES: tuple[CacheOutcome, ...] = ("hit", "miss", "coalesced", "bypass")
 NOW = 1_800_000_000.0
 
 
-class Book:
+class Book(groups.Book):
     """Keeps what is entered, as plain values."""
 
     def __init__(self) -> None:

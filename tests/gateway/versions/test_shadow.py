@@ -315,4 +315,4 @@ async def test_a_recording_that_the_shadow_does_not_take_is_passed_over(world: W
 
 def test_bytes_are_those_of_the_recording() -> None:
     iq = PredictRequest(Recording(iq=np.zeros((2, 10), np.complex64)), asked(row()).options)
-    assert shadow._nbytes(iq) == 160
+    assert iq.recording.nbytes == 160
