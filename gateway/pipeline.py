@@ -90,11 +90,11 @@ class Pipeline:
 
 
 def make_frontends(catalog: Catalog) -> None:
-    """Have every front-end of a catalogue made before a request needs it; takes seconds, so in a thread."""
+    """Have every front-end of a catalogue made before a request needs it: the first one takes seconds."""
     for model in catalog.models.values():
         for version in model.versions:
             if isinstance(version.contract.input, MelInput):
-                with suppress(ContractError):  # the version's requests will be told
+                with suppress(Exception):  # its own requests will be told; no other version's are concerned
                     mel_frontend(version.contract.input.frontend)
 
 

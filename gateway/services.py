@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,12 +133,12 @@ async def running(config: Config) -> AsyncIterator[Services]:
             objective_s=config.objective_ms / 1e3, calls_in_flight=config.all_calls_in_flight
         )
 
-        feed = CatalogFeed(feed_redis, config.snapshot)
+        feed = CatalogFeed(feed_redis, config.snapshot, make_frontends)
         readiness = Readiness(
             lambda: feed.current, triton.version_ready, config.default_model, reachable=triton.available
         )
         metrics, counters, history = Metrics(), Counters(), History()
-        feed.changed = _changed(readiness, follow_switches(metrics), threads)
+        feed.changed = _changed(readiness, follow_switches(metrics))
         feed.start_from_snapshot()
         shared_cache = RedisCache(cache_redis, config.cache_ttl_s)
         memory = MemoryCache[Fix](config.cache_l1_bytes, config.cache_ttl_s)
@@ -226,14 +226,11 @@ async def running(config: Config) -> AsyncIterator[Services]:
         yield services
 
 
-def _changed(
-    readiness: Readiness, switches: Callable[[Catalog], None], threads: Executor
-) -> Callable[[Catalog], None]:
+def _changed(readiness: Readiness, switches: Callable[[Catalog], None]) -> Callable[[Catalog], None]:
     """What is done with each new catalogue."""
 
     def changed(catalog: Catalog) -> None:
         readiness.look_now()
-        threads.submit(make_frontends, catalog)
         switches(catalog)
 
     return changed

@@ -81,7 +81,7 @@ class MelFrontend:
         return mel
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def mel_frontend(frontend: Frontend) -> MelFrontend:
     """The front-end of a contract, made once and shared.
 

@@ -31,12 +31,16 @@ class CatalogFeed:
     """The newest catalogue seen, from Redis or from the snapshot of an earlier run.
 
     Garbage and older revisions are refused; a Redis that is down, empty or flushed changes nothing.
-    `changed` is called with each new one.
+    `prepare` is called with each new one, in a thread, before it is current: what its versions need and
+    takes long belongs there. `changed` is called, in the event loop, when it is.
     """
 
-    def __init__(self, redis: "Redis", snapshot: Path) -> None:
+    def __init__(
+        self, redis: "Redis", snapshot: Path, prepare: Callable[[Catalog], None] = lambda _: None
+    ) -> None:
         self._redis = redis
         self._snapshot = snapshot
+        self._prepare = prepare
         self._last_document: bytes | None = None
         self.changed: Callable[[Catalog], None] = lambda _: None
         self.current: Catalog | None = None
@@ -53,7 +57,9 @@ class CatalogFeed:
         except OSError as error:
             log.warning("the catalogue's snapshot cannot be read: %s", error)
             return
-        if self._accept(document, "snapshot"):
+        if new := self._newer(document, "snapshot"):
+            self._prepare(new)
+            self._adopt(new, "snapshot")
             log.info("starting from the catalogue's snapshot, revision %d", self.revision)
 
     @property
@@ -88,26 +94,28 @@ class CatalogFeed:
             document = await self._redis.get(keys.CATALOG)
         if not isinstance(document, bytes) or document == self._last_document:
             return
-        if self._accept(document, "redis"):
+        if new := self._newer(document, "redis"):
+            await asyncio.to_thread(self._prepare, new)
+            self._adopt(new, "redis")
             log.info("catalogue revision %d", self.revision)
             await asyncio.to_thread(self._keep, document)
-
-    def _accept(self, document: bytes, source: Source) -> bool:
-        """Make the document current, unless it is garbage or not newer than what we have."""
         self._last_document = document
+
+    def _newer(self, document: bytes, source: Source) -> Catalog | None:
+        """The document's catalogue, unless it is garbage or not newer than what we have."""
         try:
             new = catalog.parse(document)
         except CatalogError as error:
             log.error("refused a catalogue from %s: %s", source, error)  # noqa: TRY400 the message says it all
-            return False
-        if new.revision <= self.revision:
-            if new.revision < self.revision:
-                log.warning("refused catalogue revision %d: it is older than %d", new.revision, self.revision)
-            return False
+            return None
+        if new.revision < self.revision:
+            log.warning("refused catalogue revision %d: it is older than %d", new.revision, self.revision)
+        return new if new.revision > self.revision else None
+
+    def _adopt(self, new: Catalog, source: Source) -> None:
         self.current = new
         self.source = source
         self.changed(new)
-        return True
 
     def _keep(self, document: bytes) -> None:
         """Replace the snapshot atomically; without one, we only start slower next time."""

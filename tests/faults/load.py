@@ -55,12 +55,10 @@ class Load:
         return Counter(one.status for one in self.answers)
 
     async def answered(self, status: int, count: int = 1, *, within_s: float = 30) -> None:
-        """Wait for answers of this status to requests that begin from now on."""
-        now = time.monotonic()
+        """Wait for answers of this status that come from now on."""
+        before = self.statuses[status]
         await self._until(
-            lambda: sum(one.status == status for one in self.answers if one.began > now) >= count,
-            within_s,
-            f"{count} times status {status}",
+            lambda: self.statuses[status] >= before + count, within_s, f"{count} times status {status}"
         )
 
     async def failed(self, count: int = 1, *, within_s: float = 30) -> None:

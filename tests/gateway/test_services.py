@@ -36,4 +36,6 @@ async def test_nothing_is_left_behind(alone: Config, caplog: pytest.LogCaptureFi
             assert services.feed.source == "snapshot"
             assert asyncio.all_tasks() - before
         assert asyncio.all_tasks() == before
-    assert caplog.text == ""
+    # gRPC's poller may still speak to the closed event loop of whichever test used it before.
+    ours = [one for one in caplog.records if "PollerCompletionQueue" not in one.getMessage()]
+    assert not ours, caplog.text

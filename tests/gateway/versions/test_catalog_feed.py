@@ -71,14 +71,29 @@ async def test_a_lost_announcement_only_takes_a_little_longer(empty_redis: str, 
         await arrival(feed, 9)
 
 
-async def test_who_listens_is_told_of_each_new_one_once(empty_redis: str, tmp_path: Path) -> None:
-    told: list[int] = []
+async def test_each_new_one_is_prepared_before_it_is_current_and_told_of_once(
+    empty_redis: str, tmp_path: Path
+) -> None:
+    seen: list[tuple[str, int]] = []
     async with connect(empty_redis, max_connections=4) as client:
-        feed = CatalogFeed(client, tmp_path / "c.json")
-        feed.changed = lambda new: told.append(new.revision)
+
+        def prepare(new: Catalog) -> None:
+            seen.append((f"prepared while {feed.revision} is current", new.revision))
+
+        feed = CatalogFeed(client, tmp_path / "c.json", prepare)
+        feed.changed = lambda new: seen.append(("current", new.revision))
         for document in (catalogue(1), catalogue(1), catalogue(3), catalogue(2)):
-            feed._accept(catalogs.dump(document), "redis")
-    assert told == [1, 3]
+            await client.set(keys.CATALOG, catalogs.dump(document))
+            await feed._read()
+        again = CatalogFeed(client, tmp_path / "c.json", lambda new: seen.append(("again", new.revision)))
+        again.start_from_snapshot()
+    assert seen == [
+        ("prepared while 0 is current", 1),
+        ("current", 1),
+        ("prepared while 1 is current", 3),
+        ("current", 3),
+        ("again", 3),
+    ]
 
 
 @pytest.mark.parametrize(
