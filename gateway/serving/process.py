@@ -28,12 +28,15 @@ LEAVE_S = 2.0
 """How long idle connections are given to be used once more, and told then that they close."""
 
 
-async def serve(config: Config, listen: Listen, link: socket.socket | None = None) -> None:
+async def serve(
+    config: Config, listen: Listen, link: socket.socket | None = None, *, waits: bool = False
+) -> None:
     """Serve until told to stop; then drain.
 
     Args:
         listen: gives the listening sockets, when all else is ready.
         link: to the parent, for one of several workers; it stops when the parent is gone.
+        waits: take no connection before there is a catalogue.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -46,13 +49,16 @@ async def serve(config: Config, listen: Listen, link: socket.socket | None = Non
     _stop_on_signals(stop)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(runner.cleanup)
-        for site in make_sites(runner, config, listen):
-            await site.start()
-            log.info("listening on %s", site.name)
         if link is None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload_once(services))
         else:
             await stack.enter_async_context(_linked(runner.app, link, stop))
+        if waits:
+            await _either(services.feed.known, stop)
+        for site in make_sites(runner, config, listen):
+            await site.start()
+            log.info("listening on %s", site.name)
+        runner.app[SIBLINGS].up()
         await stop.wait()
         services.readiness.draining = True
         log.info("draining")
@@ -68,6 +74,14 @@ async def reload(services: Services) -> None:
         log.error("reload: %s", error.detail)  # noqa: TRY400 the message says it all
         return
     log.log(logging.INFO if reply.ok else logging.ERROR, "reload: %s", reply.message)
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait for one of them."""
+    waiting = [asyncio.create_task(one.wait()) for one in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 async def _close_for_newcomers(runner: web.AppRunner) -> None:

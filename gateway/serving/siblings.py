@@ -65,9 +65,8 @@ class Siblings:
         writer: asyncio.StreamWriter,
         reload: Callable[[], Awaitable[None]],
     ) -> None:
-        """Say that requests are answered, then do as the parent says, until it is gone."""
+        """Do as the parent says, until it is gone."""
         self._writer = writer
-        self._send(Up())
         pushing = asyncio.create_task(self._push())
         try:
             while (message := await receive(reader, ToWorker)) is not None:
@@ -81,6 +80,10 @@ class Siblings:
                         await reload()
         finally:
             pushing.cancel()
+
+    def up(self) -> None:
+        """Say that requests are answered."""
+        self._send(Up())
 
     def tell(self, number: int = 0) -> None:
         """Report."""

@@ -1,4 +1,7 @@
-"""One worker: `python -m gateway.serving.worker LINK LISTENER...`, with what its parent handed down."""
+"""One worker: `python -m gateway.serving.worker LINK WAITS LISTENER...`, with what its parent handed down.
+
+WAITS is 1 for a worker that is not to take connections before it has a catalogue: another one takes them.
+"""
 
 import signal
 import socket
@@ -17,11 +20,11 @@ from gateway.serving.process import serve  # noqa: E402
 
 def main() -> None:
     """Serve until the parent says stop, or is gone."""
-    link, *listeners = map(int, sys.argv[1:])
+    link, waits, *listeners = map(int, sys.argv[1:])
     config = from_env()
     configure(config.log_level, config.log_format)
     try:
-        uvloop.run(serve(config, lambda: adopt(listeners), socket.socket(fileno=link)))
+        uvloop.run(serve(config, lambda: adopt(listeners), socket.socket(fileno=link), waits=bool(waits)))
     except ConfigError as error:
         sys.exit(f"fixgate gateway: {error}")
 

@@ -7,6 +7,8 @@
 A worker that ends is replaced; one that stands still is ended first, and the connections it holds with it.
 
 The listeners outlive the workers, so a connection that comes while one is replaced waits for another.
+
+A worker without a catalogue takes no connections: only the first one does, to say what is missing.
 """
 
 import asyncio
@@ -96,7 +98,7 @@ class Workers:
     async def _keep(self, place: int) -> None:
         """A worker in this place, and when it dies, another."""
         pause = FIRST_PAUSE_S
-        self._places[place] = worker = await self._start()
+        self._places[place] = worker = await self._start(first=place == 0)
         while True:
             status = await worker.process.wait()
             heir = self._places[place]
@@ -107,7 +109,7 @@ class Workers:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
                 if self._places[place] is worker:
-                    self._places[place] = await self._start()
+                    self._places[place] = await self._start(first=place == 0)
                 heir = self._places[place]
             worker = heir or worker
 
@@ -137,13 +139,16 @@ class Workers:
                     former.stop()
                     await former.process.wait()
 
-    async def _start(self) -> Worker:
+    async def _start(self, *, first: bool = False) -> Worker:
+        """A new worker; the first one takes connections at once if no other does."""
+        waits = not first or any(one.up.is_set() for one in self._workers)
         ours, theirs = socket.socketpair()
         descriptors = [theirs.fileno(), *(one.fileno() for one in self._sockets)]
+        link, *listeners = map(str, descriptors)
         number = next(self._numbers)
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "gateway.serving.worker", *map(str, descriptors)),
+                *(sys.executable, "-P", "-m", "gateway.serving.worker", link, str(int(waits)), *listeners),
                 pass_fds=descriptors,
             )
         reader, writer = await asyncio.open_connection(sock=ours)

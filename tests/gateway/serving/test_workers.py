@@ -5,9 +5,12 @@ import os
 import signal
 from pathlib import Path
 
-from aiohttp import ClientConnectionError, ClientSession, TCPConnector
+import msgspec
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, TCPConnector
 
+from contract import catalog as catalogs
 from gateway.config import Config
+from tests.gateway import stand
 from tests.gateway.conftest import ECHO
 from tests.gateway.test_main import ROW, Running, environment, running
 from tests.gateway.triton.holding_triton import holding_triton
@@ -114,6 +117,42 @@ async def test_workers_are_replaced_without_a_dropped_request_and_count_as_one(a
             log = await gateway.log()
     assert "reload: commands go to sync through Redis, which does not answer" in log
     assert "ended with -9; another starts" in log
+
+
+async def test_only_one_worker_takes_connections_before_there_is_a_catalogue(
+    alone: Config, empty_redis: str
+) -> None:
+    """It says what is missing. The other takes its share from the moment at which it can answer."""
+    catalogue = msgspec.structs.replace(catalogs.parse(alone.snapshot.read_bytes()), revision=7)
+    alone.snapshot.unlink()
+    async with holding_triton() as triton:
+        triton.release.set()
+        told = {"FIXGATE_WORKERS": "2", "FIXGATE_REDIS_URL": empty_redis}
+        async with running(environment(alone, FIXGATE_TRITON_GRPC=triton.address, **told)) as gateway:
+
+            async def answers(path: str, status: int) -> bool:
+                """To somebody who was not there before; 0: not within a second."""
+                timeout = ClientTimeout(total=1)
+                async with ClientSession(gateway.client._base_url, timeout=timeout) as stranger:
+                    try:
+                        return await Running(gateway.process, stranger).status(path) == status
+                    except TimeoutError:
+                        return status == 0
+
+            assert gateway.process.stderr is not None
+            connected = 0
+            while connected < 2:  # both are there, and have all that they need but the catalogue
+                connected += b"is connected" in await gateway.process.stderr.readline()
+            await until(lambda: answers("/ready", 503), within_s=WITHIN_S)
+            first = min(workers(gateway))
+            os.kill(first, signal.SIGSTOP)
+            try:
+                assert await answers("/health", 0)
+                stand.announce(empty_redis, catalogue)
+                await until(lambda: answers("/ready", 200), within_s=8)
+            finally:
+                os.kill(first, signal.SIGCONT)
+            assert await gateway.predict() == 200
 
 
 async def test_a_second_signal_ends_parent_and_workers_at_once(alone: Config) -> None:
