@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.workloads.models import Workload
+from stack.options import usual_workers
 from stack.part import LOOPBACK, Part, http_ok
 from tests import launch
 from tests.planes import REPOSITORY, Parts, sync_plane
@@ -52,7 +53,7 @@ class Service:
 
     @contextlib.contextmanager
     def gateway(self, options: Mapping[str, str] | None = None) -> Iterator[Gateway]:
-        """A gateway of its own, with default options but for these; ready to answer."""
+        """A gateway of its own, as `fixgate up` starts it but for these options; ready to answer."""
         with _gateway(self.parts, options or {}) as gateway:
             yield gateway
 
@@ -114,6 +115,7 @@ def _gateway(parts: Parts, options: Mapping[str, str], ready: str = "/ready") ->
                 **parts.environment,
                 "FIXGATE_HOME": str(home),
                 "FIXGATE_PORT": str(ports[0]),
+                "FIXGATE_WORKERS": str(usual_workers()),
                 **options,
             },
             stop_timeout_s=35.0,

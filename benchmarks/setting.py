@@ -78,10 +78,14 @@ class Setting:
         return measured
 
     def gateway_side(
-        self, workload: Workload, form: Form, query: str, *, workers: int = 1, **closed: int
+        self, workload: Workload, form: Form, query: str, *, workers: int = 0, **closed: int
     ) -> Side[Measured]:
-        """The gateway with default options, but that it refuses nobody for being late."""
-        options = {**UNSHED, "FIXGATE_WORKERS": str(workers)}
+        """The gateway as `fixgate up` starts it, but that it refuses nobody for being late.
+
+        Args:
+            workers: another number of them.
+        """
+        options = {**UNSHED, **({"FIXGATE_WORKERS": str(workers)} if workers else {})}
 
         def measure() -> Measured:
             with self.service().gateway(options) as gateway:
@@ -91,7 +95,7 @@ class Setting:
                 except Failed as error:
                     raise Failed(f"{error}; the gateway counted {scrape.failures(gateway.url)}") from None
 
-        return Side("fixgate" if workers == 1 else f"fixgate, {workers} workers", measure)
+        return Side(f"fixgate, {workers} worker" if workers else "fixgate", measure)
 
     def triton_side(self, workload: Workload, form: Form, **closed: int) -> Side[Measured]:
         """Triton itself, over HTTP with binary tensors."""

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from stack.options import MOST_WORKERS
+
 if TYPE_CHECKING:
     from stack.options import Options
 
-LISTENERS, FOLDERS, ELSEWHERE, MODELS = "Ports", "Folders", "Instead of starting our own", "Models"
+LISTENERS, PROCESSES, FOLDERS = "Ports", "Processes", "Folders"
+ELSEWHERE, MODELS = "Instead of starting our own", "Models"
 
 
 def _option(panel: str, help_text: str, *variables: str, **settings: Any) -> Any:
@@ -33,6 +36,16 @@ def up(
     triton_metrics_port: Annotated[int, _port("Triton, metrics.", "FIXGATE_TRITON_METRICS_PORT")] = 8002,
     mlflow_port: Annotated[int, _port("MLflow.", "FIXGATE_MLFLOW_PORT")] = 5000,
     redis_port: Annotated[int, _port("Redis.", "FIXGATE_REDIS_PORT")] = 6380,
+    workers: Annotated[
+        int | None,
+        _option(
+            PROCESSES,
+            f"Of the gateway; else one for each processor, at most {MOST_WORKERS}.",
+            "FIXGATE_WORKERS",
+            min=1,
+            max=64,
+        ),
+    ] = None,
     home: Annotated[Path, _option(FOLDERS, "Databases, journal, logs.", "FIXGATE_HOME")] = Path(".fixgate"),
     model_repository: Annotated[
         Path, _option(FOLDERS, "What Triton serves; sync writes it.", "FIXGATE_MODEL_REPOSITORY")
@@ -69,7 +82,7 @@ def up(
     one ended. The screen says what runs where; when all is ready, a request to try is printed. Ctrl-C stops
     everything. A part that dies is started again.
     """
-    from stack.options import Options
+    from stack.options import Options, usual_workers
 
     if str(model_repository).startswith("s3:"):
         raise typer.BadParameter(
@@ -87,6 +100,7 @@ def up(
         triton_metrics_port=triton_metrics_port,
         mlflow_port=mlflow_port,
         redis_port=redis_port,
+        workers=workers or usual_workers(),
         redis_url=redis_url,
         mlflow_uri=mlflow_uri,
         default_model=default_model,

@@ -44,6 +44,7 @@ from gateway.telemetry.tracing import Tracing, running_tracing
 from gateway.threads import Threads
 from gateway.triton.counted import CountedCalls
 from gateway.triton.endpoints import Triton
+from gateway.turns import Turns
 from gateway.versions.catalog_feed import CatalogFeed
 from gateway.versions.fallback_log import FallbackLog
 from gateway.versions.readiness import Readiness
@@ -70,6 +71,7 @@ class Services:
     signal: Threads
     admission: Admission
     memory: ByteBudget
+    turns: Turns
     feed: CatalogFeed
     triton: Triton
     shared_cache: RedisCache
@@ -199,6 +201,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             signal=signal,
             admission=admission,
             memory=ByteBudget(config.max_queued_bytes),
+            turns=Turns(),
             feed=feed,
             triton=triton,
             shared_cache=shared_cache,

@@ -1,10 +1,18 @@
 """What `fixgate up` was asked for."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from stack.part import LOOPBACK
 from stack.ports import Port
+
+MOST_WORKERS = 4
+
+
+def usual_workers() -> int:
+    """Processes of the gateway on a machine of its own: one for each processor, as far as that is of use."""
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +33,7 @@ class Options:
     triton_metrics_port: int
     mlflow_port: int
     redis_port: int
+    workers: int
     redis_url: str | None = None
     mlflow_uri: str | None = None
     default_model: str | None = None

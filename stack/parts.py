@@ -126,7 +126,7 @@ def _gateway(options: Options, environment: dict[str, str | None], after: tuple[
         folder=Path.cwd(),
         address=address,
         ready=lambda: http_ok(options.port, "/health", urlsplit(address).hostname or LOOPBACK),
-        environment={**environment, **samples},
+        environment={**environment, **samples, "FIXGATE_WORKERS": str(options.workers)},
         after=tuple(name for name in after if name == "redis"),
         stop_timeout_s=35.0,
     )

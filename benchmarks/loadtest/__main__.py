@@ -1,7 +1,7 @@
 """`make loadtest`: 100 users against a running gateway, or against a stack of its own; then 1,000 users.
 
 Without --url, and when no gateway is ready at $FIXGATE_URL (http://127.0.0.1:8080), Redis, Triton, a registry
-and sync are started with the model in question, and a gateway with its default options.
+and sync are started with the model in question, and a gateway as `fixgate up` has it.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def target(given: argparse.Namespace) -> Iterator[tuple[Target, str]]:
     with service([workload]) as started, started.gateway() as gateway:
         yield (
             Target(gateway.url, workload.name, kind),
-            "a stack of its own (gateway with default options, Triton, Redis)",
+            "a stack of its own (gateway as `fixgate up` starts it, Triton, Redis)",
         )
 
 

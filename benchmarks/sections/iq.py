@@ -20,7 +20,7 @@ def iq(setting: Setting) -> Result:
     peer = fastapi_iq(2)
     sides = [
         setting.gateway_side(IQ, bodies.IQ, QUERY, count=BODIES),
-        setting.gateway_side(IQ, bodies.IQ, QUERY, workers=2, count=BODIES),
+        setting.gateway_side(IQ, bodies.IQ, QUERY, workers=1, count=BODIES),
         setting.peer_side(peer, IQ, count=BODIES),
     ]
     setting.left_out.clear()

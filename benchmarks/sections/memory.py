@@ -22,7 +22,7 @@ def memory(setting: Setting) -> Result:
     load = machine.load()
     numbers = sequence(RECORDINGS, 400_000, s=1.1, seed=2)
     curve: list[tuple[float, float]] = []
-    with setting.service().gateway(UNSHED) as gateway:
+    with setting.service().gateway({**UNSHED, "FIXGATE_WORKERS": "1"}) as gateway:
         while (sent := _answered(gateway)) < LATE:
             early = sent < 2 * EARLY
             script = wrk.sequence_script(CACHE / "wrk", "memory", numbers, PATHS, sent % 400_000)
@@ -39,7 +39,7 @@ def memory(setting: Setting) -> Result:
     return setting.result(
         "memory",
         "Memory over a million requests",
-        f"One gateway with default options, the small model, {setting.connections} connections: recordings "
+        f"One worker of the gateway, the small model, {setting.connections} connections: recordings "
         f"drawn from {RECORDINGS:,} with Zipf's law, a quarter of the requests without the cache (hit rate "
         f"{scrape.hit_rate(counted):.2f} over all), no failed request. Resident memory of the process.",
         ("after requests", "RSS MB"),

@@ -38,7 +38,7 @@ def _throughput(setting: Setting, name: str, workload: Workload, title: str) -> 
     setting.left_out.clear()
     sides = [
         setting.gateway_side(workload, bodies.TENSOR, UNCACHED),
-        setting.gateway_side(workload, bodies.TENSOR, UNCACHED, workers=2),
+        setting.gateway_side(workload, bodies.TENSOR, UNCACHED, workers=1),
         setting.triton_side(workload, bodies.TRITON),
         setting.triton_grpc_side(workload),
         Side(IN_PROCESS, lambda: in_process(workload, setting.seconds)),
@@ -53,9 +53,9 @@ def _throughput(setting: Setting, name: str, workload: Workload, title: str) -> 
         f"{title}, no cache",
         f"{setting.connections} connections (wrk), one row a request, a closed loop of {setting.seconds:g} "
         "s a round after a warm-up; all sides take turns within each round. Bodies: the float32 tensor for "
-        "fixgate, Triton, FastAPI and Ray, JSON for those that read nothing else. fixgate runs with its "
-        "default options: validation, ellipse, metrics, request ids. Peers that run one call at a time are "
-        "tried with one thread of onnxruntime and with two.",
+        "fixgate, Triton, FastAPI and Ray, JSON for those that read nothing else. fixgate runs as `fixgate "
+        "up` starts it, a worker for each core, with validation, ellipse, metrics, request ids. Peers that "
+        "run one call at a time are tried with one thread of onnxruntime and with two.",
         ("served by", "requests/s", "p50 ms", "p95 ms", "p99 ms", "requests", "failed"),
         closed_rows(taken),
         load_before=load,

@@ -33,6 +33,9 @@ Parse = Callable[[str | None, Query, bytes, Limits], T]
 OFF_LOOP_JSON, OFF_LOOP_BYTES = 256 << 10, 512 << 10
 """Larger bodies are parsed in a thread: JSON, which takes longer, and the binary forms."""
 
+LARGE = 64 << 10
+"""A body over so many bytes waits for its turn on the event loop."""
+
 
 class _Target(NamedTuple):
     """What is known of a request before its body; `until` is on the event loop's clock."""
@@ -104,6 +107,8 @@ async def _parsed(
     watch.received = len(body)
 
     if encoding is None and len(body) <= most:
+        if len(body) > LARGE:
+            await within(target.until, watch, services.turns.turn())
         return parse(content_type, query, body, services.limits)
 
     def read_body() -> T:
@@ -114,7 +119,9 @@ async def _parsed(
     kind = "json" if is_json else "binary"
     if encoding is not None:
         kind = "compressed"
-    return await within(target.until, watch, services.signal.run(f"parse {kind}", len(body), read_body))
+    parsed = await within(target.until, watch, services.signal.run(f"parse {kind}", len(body), read_body))
+    await within(target.until, watch, services.turns.turn())
+    return parsed
 
 
 def _admit_to_threads(services: Services, target: _Target) -> None:

@@ -19,6 +19,7 @@ PORTS = {
     "triton_metrics_port": 8002,
     "mlflow_port": 5000,
     "redis_port": 6380,
+    "workers": 3,
 }
 
 
@@ -47,6 +48,7 @@ def test_what_runs_elsewhere_is_not_started(tmp_path: Path, redis_url: str, mlfl
     assert made["sync"].after == made["gateway"].after == ()
     assert made["sync"].environment["FIXGATE_MLFLOW_URI"] == mlflow_uri
     assert made["gateway"].environment["FIXGATE_REDIS_URL"] == redis_url
+    assert made["gateway"].environment["FIXGATE_WORKERS"] == "3"
 
 
 def test_a_redis_elsewhere_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
