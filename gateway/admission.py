@@ -18,11 +18,14 @@ HEADROOM = 0.8
 SHADOW_SHARE = 0.25
 """Mirrored traffic is refused at this share of what others are refused at."""
 
+LONGEST_RETRY_S = 10.0
+
 _STATIONS = 256
 """Versions remembered before those with nothing to do are forgotten."""
 
 _PRIORITIES = range(len(Priority))
 _NEWEST = 1 / 12
+_NEWEST_CHECKED = 1 / 256
 _TRUSTED_AFTER = 8
 _OUTLIER = 4.0
 _RIDGE_ROWS2 = 0.25
@@ -201,9 +204,10 @@ class Admission:
     """
 
     def __init__(self, *, objective_s: float, calls_in_flight: int) -> None:
-        self._limit_s = HEADROOM * objective_s
+        self._objective_s = objective_s
         self._calls_in_flight = calls_in_flight
         self._stations: dict[tuple[str, int], Station] = {}
+        self._refused = 0.0
 
     def station(self, model: str, version: int) -> Station:
         """The version's."""
@@ -220,20 +224,30 @@ class Admission:
         stations = self._stations.values()
         return max((one.answer_s(1, 1 << 10, Priority.INTERACTIVE, now) for one in stations), default=0.0)
 
-    def check(self, wait_s: float, left_s: float, what: str, priority: Priority) -> None:
-        """Return when `wait_s` is within the objective and within what is left before the deadline.
+    def check(
+        self, wait_s: float, left_s: float, what: str, priority: Priority, *, share: float = HEADROOM
+    ) -> None:
+        """Return when `wait_s` is within that share of the objective and what is left before the deadline.
+
+        Whoever is refused is told to come back in a second, or in four times as many as are refused for one
+        that is let through: else those who come again would be most of the load.
 
         Raises:
             Overloaded: it is not; says when to come back.
         """
-        limit_s = self._limit_s * (SHADOW_SHARE if priority is Priority.SHADOW else 1.0)
-        if wait_s > min(limit_s, left_s):
+        limit_s = share * self._objective_s * (SHADOW_SHARE if priority is Priority.SHADOW else 1.0)
+        late = wait_s > min(limit_s, left_s)
+        self._refused += _NEWEST_CHECKED * (late - self._refused)
+        if late:
             bound = "the latency objective" if limit_s < left_s else "the deadline"
             raise Overloaded(
                 f"{what} would take about {wait_s * 1e3:.0f} ms, and {bound} leaves "
                 f"{max(0.0, min(limit_s, left_s)) * 1e3:.0f} ms",
-                retry_after_s=max(1.0, wait_s - limit_s),
+                retry_after_s=max(1.0, wait_s - limit_s, self._come_back_s()),
             )
+
+    def _come_back_s(self) -> float:
+        return min(4 * self._refused / (1.0 - self._refused), LONGEST_RETRY_S)
 
     def check_rows(
         self, station: Station, rows: int, limit: int, *, priority: Priority, left_s: float, now: float

@@ -9,6 +9,8 @@ come first served: rounds are short, and all wait about as long.
 import asyncio
 from collections import deque
 
+_NEWEST = 1 / 64
+
 
 class Turns:
     """One a round of the event loop; who asks first goes first. Made and used in one event loop."""
@@ -16,12 +18,20 @@ class Turns:
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False
+        self._began = 0.0
+        self._round_s = 0.0
+
+    @property
+    def wait_s(self) -> float:
+        """Predicted seconds until new work would have its turn."""
+        return len(self._waiting) * self._round_s
 
     async def turn(self) -> None:
         """Return when it is the caller's turn: at once if nobody had one in this round."""
         loop = asyncio.get_running_loop()
         if not self._taken:
             self._taken = True
+            self._began = loop.time()
             loop.call_soon(self._next)
             return
         mine = loop.create_future()
@@ -30,10 +40,13 @@ class Turns:
 
     def _next(self) -> None:
         """A round is over: give the next one's turn to whoever still waits for it."""
+        loop = asyncio.get_running_loop()
+        began, self._began = self._began, loop.time()
+        self._round_s += _NEWEST * (self._began - began - self._round_s)
         while self._waiting:
             first = self._waiting.popleft()
             if not first.done():
                 first.set_result(None)
-                asyncio.get_running_loop().call_soon(self._next)
+                loop.call_soon(self._next)
                 return
         self._taken = False

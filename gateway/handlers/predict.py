@@ -102,6 +102,8 @@ async def _parsed(
     if encoding is not None or length is None or length > most:
         services.predictor.admit(target.model, target.pin, target.priority, target.until)
         _admit_to_threads(services, target)
+    elif length > LARGE:
+        _admit(services, target, services.turns.wait_s)
     body = await read.body(request, target.until, services.config.max_body_bytes, share)
     watch.enter("parse")
     watch.received = len(body)
@@ -125,8 +127,13 @@ async def _parsed(
 
 
 def _admit_to_threads(services: Services, target: _Target) -> None:
+    _admit(services, target, services.signal.wait_s + services.turns.wait_s)
+
+
+def _admit(services: Services, target: _Target, wait_s: float) -> None:
     left_s = target.until - asyncio.get_running_loop().time()
-    services.admission.check(services.signal.wait_s, left_s, "parsing the body", target.priority)
+    # Nothing is left to chance after that if the fix is cached; if it is not, its row is checked again.
+    services.admission.check(wait_s, left_s, "parsing the body", target.priority, share=1.0)
 
 
 def _document(prediction: Prediction) -> dict[str, Any]:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission import HEADROOM, SHADOW_SHARE, Admission, ByteBudget, CallTime, Station
+from gateway.admission import (
+    HEADROOM,
+    LONGEST_RETRY_S,
+    SHADOW_SHARE,
+    Admission,
+    ByteBudget,
+    CallTime,
+    Station,
+)
 from gateway.errors import Overloaded
 from gateway.priority import Priority
 
@@ -195,20 +203,43 @@ def test_nothing_is_refused_before_anything_was_measured() -> None:
         assert admitted(station, now=now)
 
 
-@given(wait=SECONDS, left=SECONDS, objective=st.floats(0.001, 60), priority=st.sampled_from(Priority))
+@given(
+    wait=SECONDS,
+    left=SECONDS,
+    objective=st.floats(0.001, 60),
+    priority=st.sampled_from(Priority),
+    share=st.sampled_from((HEADROOM, 1.0)),
+)
 def test_refused_is_exactly_what_is_over_the_smaller_limit(
-    wait: float, left: float, objective: float, priority: Priority
+    wait: float, left: float, objective: float, priority: Priority, share: float
 ) -> None:
     admission = Admission(objective_s=objective, calls_in_flight=2)
-    limit = HEADROOM * objective * (SHADOW_SHARE if priority is Priority.SHADOW else 1)
+    limit = share * objective * (SHADOW_SHARE if priority is Priority.SHADOW else 1)
     if wait <= min(limit, left):
-        admission.check(wait, left, "it", priority)
+        admission.check(wait, left, "it", priority, share=share)
         return
     with pytest.raises(
         Overloaded, match="the deadline leaves" if left <= limit else "objective leaves"
     ) as told:
-        admission.check(wait, left, "it", priority)
+        admission.check(wait, left, "it", priority, share=share)
     assert told.value.retry_after_s == max(1.0, wait - limit)
+
+
+def test_the_more_are_refused_the_later_they_are_to_come_back() -> None:
+    admission = Admission(objective_s=0.5, calls_in_flight=2)
+
+    def refused(*, for_each: int, times: int) -> float:
+        for _ in range(times):
+            for _ in range(for_each):
+                with pytest.raises(Overloaded) as told:
+                    admission.check(0.6, 2.0, "it", Priority.INTERACTIVE)
+            admission.check(0.1, 2.0, "it", Priority.INTERACTIVE)
+        return told.value.retry_after_s
+
+    assert refused(for_each=1, times=5) == 1.0
+    assert refused(for_each=2, times=500) == pytest.approx(8, rel=0.1)
+    assert refused(for_each=100, times=50) == LONGEST_RETRY_S
+    assert refused(for_each=1, times=1000) == pytest.approx(4, rel=0.1)
 
 
 def test_versions_that_have_nothing_to_do_are_forgotten_when_there_are_many() -> None:

@@ -1,6 +1,7 @@
 """Turns on the event loop."""
 
 import asyncio
+import time
 
 from gateway.turns import Turns
 
@@ -64,3 +65,19 @@ async def test_who_has_left_keeps_nobody_waiting_and_the_next_come_at_once_again
     await turns.turn()
     assert rounds.count == before
     rounds.end()
+
+
+async def test_the_wait_is_predicted_from_who_waits_and_how_long_rounds_take() -> None:
+    turns = Turns()
+    assert turns.wait_s == 0.0
+
+    async def ask() -> None:
+        await turns.turn()
+        time.sleep(0.002)  # noqa: ASYNC251 - what turns are for
+
+    asking = [asyncio.create_task(ask()) for _ in range(200)]
+    await asyncio.wait(asking[:150])
+    left = sum(not one.done() for one in asking)
+    assert 0.001 * left < turns.wait_s < 0.01 * left
+    await asyncio.wait(asking)
+    assert turns.wait_s == 0.0
