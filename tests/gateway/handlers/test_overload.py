@@ -1,6 +1,7 @@
 """Overload over real HTTP, with a Triton that holds its calls."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.config import Config
+from gateway.turns import Turns
 from tests.gateway.conftest import ECHO, Gateway, StartGateway, changed
 from tests.gateway.triton.holding_triton import HoldingTriton, holding_triton
 from tests.gateway.waiting import until
@@ -73,6 +75,26 @@ async def test_what_would_come_too_late_is_refused_at_once_and_told_when_to_come
     assert (status, problem["error"]) == (503, "overloaded")
     assert "the deadline leaves" in problem["detail"]
     assert overloaded.triton.rows == [1, 1]
+
+
+async def test_a_body_whose_turn_would_come_too_late_is_refused_unread(
+    overloaded: Overloaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of large bodies: a small one has no turn to wait for."""
+    overloaded.triton.release.set()
+    client, large = overloaded.gateway.client, json.dumps(asked(42)).encode().ljust(70_000)
+    headers = PATIENT | {"Content-Type": "application/json"}
+    monkeypatch.setattr(Turns, "wait_s", 0.19)
+    async with client.post(PATH, data=large, headers=headers) as response:
+        assert response.status == 200
+    monkeypatch.setattr(Turns, "wait_s", 0.21)
+    async with client.post(PATH, data=large, headers=headers) as response:
+        problem = await response.json(content_type=None)
+    assert (response.status, problem["error"]) == (503, "overloaded")
+    assert "parsing the body would take about 210 ms" in problem["detail"]
+    assert "the latency objective leaves 200 ms" in problem["detail"]
+    assert overloaded.gateway.services.memory.held == 0
+    assert (await overloaded.post(43))[0] == 200
 
 
 async def test_a_batch_is_refused_as_a_whole(overloaded: Overloaded) -> None:
