@@ -4,20 +4,15 @@ import json
 import logging
 import uuid
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
 from gateway import errors
 from gateway.keys import REQUEST_ID, SERVICES
-from gateway.services import Services
-from gateway.serving.server import Runner
-from gateway.telemetry.ledger import Ledger
-from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.request_log import RequestLog
+from tests.gateway.bare_server import Server, bare_application
 
 RAISED: dict[str, Exception] = {
     "input": errors.InvalidInput("must be a number", field="x"),
@@ -41,26 +36,9 @@ async def told_id(request: web.Request) -> web.Response:
     return web.Response(text=request[REQUEST_ID])
 
 
-class Server(TestServer):
-    """On our own runner."""
-
-    async def _make_runner(self, **options: Any) -> web.BaseRunner:
-        return Runner(self.app, send_timeout_s=5.0, **options)
-
-
 @pytest.fixture
 async def client() -> AsyncIterator[TestClient[Any, Any]]:
-    app, metrics = web.Application(), Metrics()
-    app[SERVICES] = cast(
-        Services,
-        SimpleNamespace(
-            metrics=metrics,
-            ledger=Ledger([metrics]),
-            request_log=RequestLog(10),
-            tracing=None,
-            readiness=SimpleNamespace(draining=False),
-        ),
-    )
+    app = bare_application()
     app.router.add_get("/raise/{what}", raises)
     app.router.add_get("/id", told_id)
     app.router.add_get("/moved", moved)

@@ -7,6 +7,12 @@ from aiohttp.test_utils import BaseTestServer
 from multidict import CIMultiDict
 
 
+def request(method: str, path: str, *headers: str, version: str = "1.1", body: bytes = b"") -> bytes:
+    """A request with these headers beside those that every one needs."""
+    lines = [f"{method} {path} HTTP/{version}", "Host: gateway", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
 class Told(NamedTuple):
     """An answer, its head as it was sent."""
 

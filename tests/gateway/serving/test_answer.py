@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from email.utils import parsedate_to_datetime
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 from aiohttp import web
@@ -12,40 +10,21 @@ from aiohttp import web
 from gateway.access.cors import setup_cors
 from gateway.keys import SERVICES
 from gateway.middleware import Handle
-from gateway.services import Services
 from gateway.serving.answer import Answer
-from gateway.telemetry.ledger import Ledger
-from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.request_log import RequestLog
-from tests.gateway.serving.raw_http import Connection, connect
-from tests.gateway.test_middleware import Server
+from tests.gateway.bare_server import Server, bare_application
+from tests.gateway.serving.raw_http import Connection, connect, request
 
 BODY = '{"größe": 1}'.encode() * 1000
 HEADERS = {"X-Cache": "hit", "Server-Timing": "read;dur=0.100, cache;dur=0.200"}
 CASES = {"hit": BODY, "empty": b"", "large": b"x" * 3_000_000}
 
 
-def request(path: str, *headers: str, version: str = "1.1", body: bytes = b"") -> bytes:
-    """A POST."""
-    lines = [f"POST {path} HTTP/{version}", "Host: gateway", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
 class Place:
     """A server with both kinds of answers at /ours/… and /theirs/…."""
 
     def __init__(self) -> None:
-        self.readiness = SimpleNamespace(draining=False)
         self.bodies: list[bytes] = []
-        self.app, metrics = web.Application(), Metrics()
-        services = SimpleNamespace(
-            metrics=metrics,
-            ledger=Ledger([metrics]),
-            request_log=RequestLog(10),
-            tracing=None,
-            readiness=self.readiness,
-        )
-        self.app[SERVICES] = cast(Services, services)
+        self.app = bare_application()
         self.app.router.add_post("/ours/{case}", self._answering(Answer))
         self.app.router.add_post("/theirs/{case}", self._answering(web.Response))
         self._stack = AsyncExitStack()
@@ -88,7 +67,7 @@ async def heads(
     found = []
     for kind in ("ours", "theirs"):
         connection = await place.dial()
-        told = await connection.ask(request(f"/{kind}/{case}", *headers, version=version))
+        told = await connection.ask(request("POST", f"/{kind}/{case}", *headers, version=version))
         assert told.body == CASES[case]
         assert len(told.headers) == len(set(map(str.lower, told.headers)))
         assert told.headers.pop("X-Request-Id")
@@ -126,7 +105,7 @@ async def test_a_connection_stays_exactly_when_it_would_with_aiohttps_answer(
     ours, theirs = await heads(place, "hit", *headers, version=version)
     assert ours == theirs
     connection = await place.dial()
-    asked = request("/ours/hit", *headers, version=version)
+    asked = request("POST", "/ours/hit", *headers, version=version)
     assert (await connection.ask(asked)).body == BODY
     if stays:
         assert (await connection.ask(asked)).body == BODY
@@ -150,11 +129,11 @@ async def test_pages_of_other_origins_get_their_headers(place: Place) -> None:
 async def test_a_gateway_that_drains_closes_after_its_answer(place: Place) -> None:
     await place.start()
     connection = await place.dial()
-    assert (await connection.ask(request("/ours/hit"))).headers.get("Connection") is None
-    place.readiness.draining = True
+    assert (await connection.ask(request("POST", "/ours/hit"))).headers.get("Connection") is None
+    place.app[SERVICES].readiness.draining = True
     ours, theirs = await heads(place, "hit")
     assert ours == theirs
-    told = await connection.ask(request("/ours/hit"))
+    told = await connection.ask(request("POST", "/ours/hit"))
     assert (told.headers["Connection"], told.body) == ("close", BODY)
     assert await connection.rest() == b""
 
@@ -163,12 +142,13 @@ async def test_pipelined_requests_are_answered_in_order(place: Place) -> None:
     await place.start()
     connection = await place.dial()
     kinds = ("ours", "theirs", "ours", "ours")
-    connection.send(b"".join(request(f"/{kind}/n{n}", body=b"b%d" % n) for n, kind in enumerate(kinds)))
+    numbered = [request("POST", f"/{kind}/n{n}", body=b"b%d" % n) for n, kind in enumerate(kinds)]
+    connection.send(b"".join(numbered))
     for number in range(len(kinds)):
         told = await connection.answer()
         assert (told.status, told.body) == (200, b"n%d" % number)
     assert place.bodies == [b"b0", b"b1", b"b2", b"b3"]
-    connection.send(request("/ours/last", "Connection: close"))
+    connection.send(request("POST", "/ours/last", "Connection: close"))
     assert (await connection.answer()).body == b"last"
     assert await connection.rest() == b""
 
@@ -176,6 +156,6 @@ async def test_pipelined_requests_are_answered_in_order(place: Place) -> None:
 async def test_a_large_answer_is_whole_and_another_follows(place: Place) -> None:
     await place.start()
     connection = await place.dial()
-    connection.send(request("/ours/large") + request("/ours/after"))
+    connection.send(request("POST", "/ours/large") + request("POST", "/ours/after"))
     assert (await connection.answer()).body == CASES["large"]
     assert (await connection.answer()).body == b"after"

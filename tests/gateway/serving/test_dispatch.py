@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -11,14 +10,10 @@ from aiohttp import web
 from gateway.access.cors import setup_cors
 from gateway.errors import NotFound
 from gateway.keys import SERVICES
-from gateway.services import Services
 from gateway.serving import dispatch, server
 from gateway.serving.dispatch import LONGEST, Dispatch
-from gateway.telemetry.ledger import Ledger
-from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.request_log import RequestLog
-from tests.gateway.serving.raw_http import Connection, connect
-from tests.gateway.test_middleware import Server
+from tests.gateway.bare_server import Server, bare_application
+from tests.gateway.serving.raw_http import Connection, connect, request
 
 
 class Place:
@@ -29,15 +24,7 @@ class Place:
 
     def __init__(self) -> None:
         self.walked: list[str] = []
-        self.app, metrics = web.Application(), Metrics()
-        services = SimpleNamespace(
-            metrics=metrics,
-            ledger=Ledger([metrics]),
-            request_log=RequestLog(10),
-            tracing=None,
-            readiness=SimpleNamespace(draining=False),
-        )
-        self.app[SERVICES] = cast(Services, services)
+        self.app = bare_application()
         for method in ("GET", "PUT"):
             self.app.router.add_route(method, "/models/{model}", _tell)
         self.app.router.add_post("/models/{model}/versions/{version}/predict", _tell)
@@ -58,8 +45,7 @@ class Place:
 
     async def ask(self, method: str, path: str, *headers: str, body: bytes = b"") -> tuple[int, Any]:
         """Status and document of an answer."""
-        lines = [f"{method} {path} HTTP/1.1", "Host: gateway", f"Content-Length: {len(body)}", *headers]
-        told = await self.connection.ask("\r\n".join([*lines, "", ""]).encode() + body)
+        told = await self.connection.ask(request(method, path, *headers, body=body))
         return told.status, json.loads(told.body) if told.body else None
 
 
