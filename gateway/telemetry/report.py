@@ -41,6 +41,7 @@ MOST = frozenset(
         "fixgate_redis_memory_bytes",
         "fixgate_signal_wait_seconds",
         "fixgate_switches",
+        "fixgate_turn_wait_seconds",
         "fixgate_version_share",
         "model_reloads",
         "process_max_fds",

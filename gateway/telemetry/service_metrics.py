@@ -106,6 +106,11 @@ def _admission(services: "Services") -> None:
         "Predicted, until a thread of the signal front-end is free.",
         lambda: services.signal.wait_s,
     )
+    gauge(
+        "fixgate_turn_wait_seconds",
+        "Predicted, until the event loop has a turn for another large body.",
+        lambda: services.turns.wait_s,
+    )
     gauge("fixgate_held_bytes", "What requests under way hold.", lambda: services.memory.held)
 
 
