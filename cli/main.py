@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli import cache, keys
+from cli import cache
 from cli.capacity import capacity
 from cli.champion import promote, rollback
 from cli.evaluate import evaluate
-from cli.gateway import gateway
 from cli.history import history
 from cli.plan import plan
 from cli.predict import predict
@@ -30,7 +29,6 @@ COMMANDS = (
     predict,
     evaluate,
     status,
-    gateway,
     sync,
     plan,
     promote,
@@ -41,6 +39,9 @@ COMMANDS = (
     tune,
     capacity,
 )
+
+OURS = ("gateway", "stack", "sync", "demo")
+"""Packages of our own that an image may be without."""
 
 EXTRAS = {
     "evaluate": ("matplotlib",),
@@ -69,8 +70,16 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
-app.add_typer(keys.app)
 app.add_typer(cache.app)
+try:
+    from cli import keys
+    from cli.gateway import gateway
+except ModuleNotFoundError as error:
+    if error.name != "gateway":  # the control plane's image is without it
+        raise
+else:
+    app.command()(gateway)
+    app.add_typer(keys.app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -95,10 +104,11 @@ def main() -> None:
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         extra = next((extra for extra, packages in EXTRAS.items() if package in packages), None)
-        if extra is None:
+        if error.name in OURS:
+            told = f"this is not in this image: it needs fixgate's {package}"
+        elif extra is not None:
+            told = f"this needs {package}, which is not installed: pip install 'fixgate\\[{extra}]'"
+        else:
             raise
-        Console(stderr=True).print(
-            f"fixgate: this needs {package}, which is not installed: pip install 'fixgate\\[{extra}]'",
-            style="red",
-        )
+        Console(stderr=True).print(f"fixgate: {told}", style="red")
         sys.exit(1)

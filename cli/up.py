@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from stack.options import MOST_WORKERS
-
 if TYPE_CHECKING:
     from stack.options import Options
 
@@ -40,7 +38,7 @@ def up(
         int | None,
         _option(
             PROCESSES,
-            f"Of the gateway; else one for each processor, at most {MOST_WORKERS}.",
+            "Of the gateway; else one for each processor, at most 4.",
             "FIXGATE_WORKERS",
             min=1,
             max=64,

