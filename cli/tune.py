@@ -32,9 +32,9 @@ def tune(
     itself, so that requests are answered all the while; a smaller batch size is told to every gateway first.
     Other options as those of sync (docs/sync.md).
     """
+    from contract.cpu import cores
     from sync import config as configuration
     from sync import tuning
-    from sync.cpu import cores
     from sync.errors import SyncError
 
     console = Console(highlight=False, stderr=as_json)

@@ -50,7 +50,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     objective_ms: what an answer should take at most; a request that would take longer gets 503 at once.
     max_queued_bytes: bytes that requests under way may hold together; what comes on top gets 503.
     calls_in_flight: calls under way at once for one version and row shape, for each Triton.
-    signal_threads: threads for the signal front-end; 0 = one per core.
+    signal_threads: threads for the signal front-end; 0 = one per core that this process may use.
     shadow_share: of the answers, how many the version with the alias `shadow` is given a copy of; 0 = none.
     remember: `on` or `off`; off keeps no prediction anywhere: no recent localisations, no feedback.
     remember_s: how long feedback may be given for a prediction.

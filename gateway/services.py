@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract.catalog import Catalog
+from contract.cpu import cores
 from gateway.admission import Admission, ByteBudget
 from gateway.cache.fixes import FixCache
 from gateway.cache.generation import CacheGeneration
@@ -128,7 +128,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         stack.push_async_callback(cache_redis.aclose)
         triton = Triton(config.triton_grpc, http=config.triton_http, shared_memory=config.triton_shm)
         stack.push_async_callback(triton.close)
-        count = config.signal_threads or os.cpu_count() or 1
+        count = config.signal_threads or cores()
         threads = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="signal"))
         signal = Threads(threads, count)
         admission = Admission(

@@ -1,9 +1,9 @@
 """What `fixgate up` was asked for."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.cpu import cores
 from stack.part import LOOPBACK
 from stack.ports import Port
 
@@ -12,7 +12,7 @@ MOST_WORKERS = 4
 
 def usual_workers() -> int:
     """Processes of the gateway on a machine of its own: one for each processor, as far as that is of use."""
-    return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    return min(MOST_WORKERS, cores())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

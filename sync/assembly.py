@@ -3,10 +3,10 @@
 import os
 from dataclasses import dataclass
 
+from contract.cpu import cores
 from contract.deployment import Deployment
 from sync.commands import Inbox
 from sync.config import Config
-from sync.cpu import cores
 from sync.desk import Desk
 from sync.feed import Feed
 from sync.jobs import Jobs

@@ -17,8 +17,8 @@ from requests.exceptions import RequestException
 
 from contract import model as contracts
 from contract.catalog import TensorSpec
+from contract.cpu import cores
 from sync import desired, mlmodel, onnx_flavour, preflight, registry
-from sync.cpu import cores
 from sync.errors import Refused, RegistryUnavailable
 from sync.preflight import Finding, Task
 

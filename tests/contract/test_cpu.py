@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.cpu import cores
+from contract.cpu import cores
 
 
 @pytest.fixture
