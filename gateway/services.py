@@ -132,7 +132,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         threads = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="signal"))
         signal = Threads(threads, count)
         admission = Admission(
-            objective_s=config.objective_ms / 1e3, calls_in_flight=config.all_calls_in_flight
+            objective_s=config.objective_ms / 1e3, calls_in_flight=config.own_calls_in_flight
         )
 
         feed = CatalogFeed(feed_redis, config.snapshot, make_frontends)
@@ -150,7 +150,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             cache=cache,
             threads=signal,
             admission=admission,
-            calls_in_flight=config.all_calls_in_flight,
+            calls_in_flight=config.own_calls_in_flight,
         )
         side_redis = connect(config.redis_url, max_connections=16)
         stack.push_async_callback(side_redis.aclose)

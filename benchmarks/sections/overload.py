@@ -87,10 +87,10 @@ def overload(setting: Setting) -> Result:
     return setting.result(
         "overload",
         "Three times the capacity",
-        f"ConvNeXt-Tiny, no cache, default options. Poisson arrivals at {TIMES:g} times the rate of a closed "
-        f"loop with 64 connections; latency from the moment a request was due. `/health`, `/ready` and "
-        f"`/metrics` are asked in turn every {PROBE_EVERY_S * 1e3:.0f} ms. Then {CALM:.0%} of the peak are "
-        "offered.",
+        f"ConvNeXt-Tiny, no cache, the gateway as `fixgate up` starts it. Poisson arrivals: {CALM:.0%} of "
+        f"the rate of a closed loop with 64 connections, then {TIMES:g} times that rate, then {CALM:.0%} "
+        f"again; latency from the moment a request was due. `/health`, `/ready` and `/metrics` are asked in "
+        f"turn every {PROBE_EVERY_S * 1e3:.0f} ms.",
         ("", "bar", "measured"),
         _rows(rounds),
         load_before=load,
@@ -144,6 +144,7 @@ async def _round(gateway: Gateway, peak: float, seconds: float) -> Round:
         return await open_loop.run(pool, lambda number: requests[number % BODIES], plan)
 
     try:
+        await run(CALM * peak, CALM_S, 0.0)  # a cold start is another matter: tests/gateway/test_overload.py
         loaded = await run(TIMES * peak, seconds, 2.0)
         calm = await run(CALM * peak, CALM_S, 0.0)
     finally:

@@ -39,6 +39,16 @@ def test_an_empty_value_counts_as_not_given() -> None:
 
 
 @pytest.mark.parametrize(
+    ("calls", "workers", "tritons", "own"),
+    [(2, 1, 1, 2), (2, 2, 1, 1), (2, 4, 1, 1), (8, 2, 1, 4), (2, 1, 3, 6)],
+)
+def test_workers_share_the_calls_in_flight(calls: int, workers: int, tritons: int, own: int) -> None:
+    grpc = tuple(f"triton-{number}:8001" for number in range(tritons))
+    config = Config(calls_in_flight=calls, workers=workers, triton_grpc=grpc)
+    assert config.own_calls_in_flight == own
+
+
+@pytest.mark.parametrize(
     ("fallback", "own", "attribute"),
     [
         ("REDIS_URL", "FIXGATE_REDIS_URL", "redis_url"),
