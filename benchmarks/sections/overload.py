@@ -123,6 +123,11 @@ def _rows(rounds: Sequence[Round]) -> list[list[str]]:
         row("p95 of refusals, ms", "< 20", [one.refused_ms for one in rounds]),
         row("neither answered nor refused", "0", [one.others for one in rounds]),
         row(
+            "p99 of probes, ms",
+            "",
+            [_percentile(one.probes, 99) * 1e3 for one in rounds],
+        ),
+        row(
             "slowest probe of health, readiness, metrics, ms",
             "< 50",
             [max(one.probes) * 1e3 for one in rounds],
