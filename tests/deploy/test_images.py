@@ -16,6 +16,7 @@ import pytest
 from stack.part import LOOPBACK, Part, http_ok
 from tests import launch
 from tests.deploy.conftest import ROOT, run, tool
+from tests.deploy.health_check import healthy
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,18 @@ def test_syncs_image_has_no_gateway(sync: Image) -> None:
 def test_the_entry_point_serves(started: str) -> None:
     with urllib.request.urlopen(f"{started}/metrics", timeout=10) as answer:
         assert b"fixgate_" in answer.read()
+
+
+@pytest.mark.parametrize(
+    ("name", "started"), [("gateway", "gateway"), ("sync", "sync")], indirect=["started"]
+)
+def test_composes_health_check_holds_while_it_answers(
+    request: pytest.FixtureRequest, name: str, started: str
+) -> None:
+    image: Image = request.getfixturevalue(name)
+    assert healthy(name, image.python, int(started.rpartition(":")[2]))
+    (nobodys,) = launch.free_ports(1)
+    assert not healthy(name, image.python, nobodys)
 
 
 def test_keys_are_made_in_the_gateways_image(gateway: Image, tmp_path: Path) -> None:

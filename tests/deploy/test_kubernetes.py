@@ -1,5 +1,8 @@
 """deploy/kubernetes: rendered by an old kustomize, checked against schemas, held to its promises."""
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,12 @@ from sync import s3_url
 from tests.deploy.conftest import ROOT, run, tool
 
 OVERLAYS = ROOT / "deploy/kubernetes/overlays"
+PROMETHEUS = ROOT / "deploy/prometheus"
+KINDS = {
+    "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PersistentVolumeClaim",
+    "PodDisruptionBudget", "Service", "ServiceMonitor", "StatefulSet",
+}  # fmt: skip
+"""None of them lets anybody into the cluster by itself."""
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 
@@ -34,14 +43,24 @@ def object_storage(kubectl: Path) -> Objects:
     return parsed(render(kubectl, "object-storage"))
 
 
+@pytest.fixture(params=["cpu", "gpu", "object_storage"])
+def overlay(request: pytest.FixtureRequest) -> Objects:
+    """Each of them in turn."""
+    objects: Objects = request.getfixturevalue(request.param)
+    return objects
+
+
 def parsed(text: str) -> Objects:
     return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
 
 
+def workload(objects: Objects, name: str) -> dict[str, Any]:
+    return objects["StatefulSet" if name == "triton" else "Deployment", name]
+
+
 def pod(objects: Objects, name: str) -> dict[str, Any]:
     """A workload's pod."""
-    kind = "StatefulSet" if name == "triton" else "Deployment"
-    spec: dict[str, Any] = objects[kind, name]["spec"]["template"]["spec"]
+    spec: dict[str, Any] = workload(objects, name)["spec"]["template"]["spec"]
     return spec
 
 
@@ -64,10 +83,13 @@ def test_every_object_fits_kubernetes_own_schemas(
     run(tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, *files)
 
 
-@pytest.mark.parametrize("overlay", ["cpu", "object_storage"])
-def test_pods_are_confined(request: pytest.FixtureRequest, overlay: str) -> None:
+def test_every_overlay_is_rendered_here() -> None:
+    assert {path.name for path in OVERLAYS.iterdir()} == {"cpu", "gpu", "object-storage"}
+
+
+def test_pods_are_confined(overlay: Objects) -> None:
     for name in ("gateway", "triton", "sync"):
-        spec = pod(request.getfixturevalue(overlay), name)
+        spec = pod(overlay, name)
         assert spec["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -141,16 +163,58 @@ def test_options_are_options_and_secrets_come_as_files(cpu: Objects) -> None:
     assert set(cpu["ConfigMap", "fixgate"]["data"]) <= KNOWN
 
 
-def test_nothing_comes_in_but_what_is_named(cpu: Objects) -> None:
-    denied = cpu["NetworkPolicy", "default-deny"]["spec"]
-    assert denied == {"podSelector": {}, "policyTypes": ["Ingress"]}
-    for name in ("gateway", "triton", "sync"):
-        chosen = cpu["NetworkPolicy", name]["spec"]["podSelector"]["matchLabels"]
-        labels = cpu["StatefulSet" if name == "triton" else "Deployment", name]["spec"]["template"][
-            "metadata"
-        ]
-        assert chosen.items() <= labels["labels"].items()
-    assert cpu["NetworkPolicy", "triton"]["spec"]["egress"] == []
+def test_nothing_comes_in_but_what_is_named(overlay: Objects) -> None:
+    policies = {name: one["spec"] for (kind, name), one in overlay.items() if kind == "NetworkPolicy"}
+    assert policies.pop("default-deny") == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    assert policies.keys() == {"gateway", "triton", "sync"}
+    for name, policy in policies.items():
+        labels = workload(overlay, name)["spec"]["template"]["metadata"]["labels"]
+        assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+        assert "Ingress" in policy["policyTypes"]
+    monitoring = namespace("monitoring")
+    assert policies["gateway"]["ingress"] == [{"ports": [{"port": "http"}]}]
+    assert policies["sync"]["ingress"] == [
+        {"from": [namespace("mlflow"), monitoring], "ports": [{"port": "http"}]}
+    ]
+    assert policies["triton"]["ingress"] == [
+        {"from": [pods("gateway"), pods("sync")], "ports": [{"port": "http"}, {"port": "grpc"}]},
+        {"from": [monitoring], "ports": [{"port": "metrics"}]},
+    ]
+
+
+def namespace(name: str) -> dict[str, Any]:
+    """A peer of a NetworkPolicy: every pod of a namespace."""
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def pods(name: str) -> dict[str, Any]:
+    """A peer of a NetworkPolicy: a workload's own pods, in the same namespace."""
+    return {"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}}
+
+
+def test_triton_goes_nowhere_but_to_object_storage(
+    cpu: Objects, gpu: Objects, object_storage: Objects
+) -> None:
+    for objects in (cpu, gpu):
+        assert objects["NetworkPolicy", "triton"]["spec"]["egress"] == []
+    for objects in (cpu, gpu, object_storage):
+        assert objects["NetworkPolicy", "triton"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert object_storage["NetworkPolicy", "triton"]["spec"]["egress"] == [
+        {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+        {"ports": [{"port": 443, "protocol": "TCP"}, {"port": 9000, "protocol": "TCP"}]},
+    ]
+
+
+def test_nothing_is_published_outside_the_cluster(overlay: Objects) -> None:
+    assert {kind for kind, _ in overlay} == KINDS
+    services = {name: one["spec"] for (kind, name), one in overlay.items() if kind == "Service"}
+    assert services.keys() == {"gateway", "triton", "sync"}
+    for service in services.values():
+        assert service.get("type", "ClusterIP") == "ClusterIP"
+        assert not {"externalIPs", "externalName", "loadBalancerIP"} & service.keys()
+    text = json.dumps(list(overlay.values()))
+    for key in ("hostIPC", "hostNetwork", "hostPID", "hostPath", "hostPort", "nodePort"):
+        assert f'"{key}":' not in text, key
 
 
 def test_disruptions_take_one_at_a_time(cpu: Objects) -> None:
@@ -162,13 +226,47 @@ def test_what_selects_something_selects_it(cpu: Objects) -> None:
     ports = {"gateway": {"http"}, "sync": {"http"}, "triton": {"http", "grpc", "metrics"}}
     for name, named in ports.items():
         service = cpu["Service", name]
-        workload = cpu["StatefulSet" if name == "triton" else "Deployment", name]
-        labels = workload["spec"]["template"]["metadata"]["labels"]
+        labels = workload(cpu, name)["spec"]["template"]["metadata"]["labels"]
         assert service["spec"]["selector"].items() <= labels.items()
         assert {port["name"] for port in service["spec"]["ports"]} == named
         monitor = cpu["ServiceMonitor", name]["spec"]
         assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         assert {endpoint["port"] for endpoint in monitor["endpoints"]} <= named
+
+
+def test_what_selects_a_job_selects_one_that_is_scraped(overlay: Objects) -> None:
+    """Here and in Compose: of rules and dashboards there is one copy for both."""
+    monitors = [one for (kind, _), one in overlay.items() if kind == "ServiceMonitor"]
+    jobs = {job(endpoint) for monitor in monitors for endpoint in monitor["spec"]["endpoints"]}
+    compose = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+    assert jobs == {one["job_name"] for one in compose} - {"prometheus"}, "which scrapes itself there"
+    matchers = list(job_matchers())
+    assert {"fixgate-gateway", "fixgate-sync", "fixgate-.*"} <= {wanted for _, _, wanted in matchers}
+    for where, operator, wanted in matchers:
+        pattern = wanted if operator.endswith("~") else re.escape(wanted)
+        named = {one for one in jobs if re.fullmatch(pattern, one)}
+        assert jobs - named if operator.startswith("!") else named, f"{where}: job{operator}{wanted!r}"
+
+
+def job(endpoint: dict[str, Any]) -> str:
+    """What an endpoint of a ServiceMonitor calls its job in place of the Service's name."""
+    (replaced,) = [one for one in endpoint["relabelings"] if one["targetLabel"] == "job"]
+    assert replaced.keys() == {"targetLabel", "replacement"}, "whatever the target"
+    return str(replaced["replacement"])
+
+
+def job_matchers() -> Iterator[tuple[str, str, str]]:
+    """Where a job is selected, how (=, =~, !=, !~), and which."""
+    for path in (PROMETHEUS / "rules.yml", *(ROOT / "deploy/grafana/dashboards").glob("*.json")):
+        for operator, wanted in re.findall(r'\bjob\s*([=!]=?~?)\s*\\?"([^"\\]*)', path.read_text()):
+            yield path.name, operator, wanted
+
+
+def test_the_operator_gets_the_same_rules() -> None:
+    rule = yaml.safe_load(run("sh", ROOT / "deploy/kubernetes/prometheus-rule.sh", cwd=Path("/")))
+    assert (rule["apiVersion"], rule["kind"]) == ("monitoring.coreos.com/v1", "PrometheusRule")
+    assert rule["metadata"]["namespace"] == "fixgate"
+    assert rule["spec"] == yaml.safe_load((PROMETHEUS / "rules.yml").read_text())
 
 
 def test_the_gpu_overlay_asks_for_one_and_tells_sync(cpu: Objects, gpu: Objects) -> None:

@@ -16,6 +16,7 @@ from stack import process
 from stack.part import LOOPBACK, Part, http_ok
 from tests import launch
 from tests.deploy.conftest import ROOT, run, tool
+from tests.deploy.health_check import healthy
 
 DOCKERFILE = (ROOT / "deploy/docker/mlflow.Dockerfile").read_text().replace("\\\n", " ")
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -78,13 +79,16 @@ def server(environment: Path, home: Path, port: int) -> Part:
     )
 
 
-def test_mlflow_answers_by_its_names_and_no_other(environment: Path, tmp_path: Path) -> None:
+def test_mlflow_answers_by_its_names_and_no_other_and_is_healthy(environment: Path, tmp_path: Path) -> None:
     with launch.running(tmp_path, lambda ports: server(environment, tmp_path / "home", ports[0])) as (
         part,
         _,
     ):
         assert _status(part.address, "mlflow:5000") == 200
         assert _status(part.address, "elsewhere:5000") == 403
+        assert healthy("mlflow", environment / "bin/python", int(part.address.rpartition(":")[2]))
+    (nobodys,) = launch.free_ports(1)
+    assert not healthy("mlflow", environment / "bin/python", nobodys)
 
 
 def _status(address: str, host: str) -> int:
