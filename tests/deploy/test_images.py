@@ -143,3 +143,19 @@ def test_keys_are_made_in_the_gateways_image(gateway: Image, tmp_path: Path) -> 
         "--file", tmp_path / "api-keys",
     )  # fmt: skip
     assert made.startswith("fixgate_")
+
+
+def sbom(image: Image, file: Path) -> set[str]:
+    """What `make sbom` finds in an image's environment: a valid CycloneDX list; the names on it."""
+    options = ("--pyproject", "pyproject.toml", "--output-reproducible", "--validate", "--output-file", file)
+    run(tool("cyclonedx-py"), "environment", *options, image.python)
+    listed = json.loads(file.read_text())
+    assert listed["bomFormat"] == "CycloneDX"
+    return {one["name"].lower() for one in listed["components"] if one["version"]}
+
+
+def test_the_list_of_what_an_image_holds_is_whole(gateway: Image, sync: Image, tmp_path: Path) -> None:
+    of_gateway, of_sync = sbom(gateway, tmp_path / "gateway.json"), sbom(sync, tmp_path / "sync.json")
+    assert {"aiohttp", "numpy", "tritonclient"} <= of_gateway
+    assert not {"mlflow", "mlflow-skinny", "onnxruntime"} & of_gateway
+    assert {"mlflow-skinny", "onnxruntime", "boto3"} <= of_sync
