@@ -58,6 +58,7 @@ class RedisCache:
         self._reads: Coalescer[None, bytes, bytes | None] = Coalescer(self._read, in_flight=2)
         self._pending: dict[bytes, bytes] = {}
         self._handed_over = asyncio.Event()
+        self._cold = True
         self.dropped = 0
 
     @property
@@ -91,19 +92,22 @@ class RedisCache:
         self._pending.clear()
 
     async def write_behind(self) -> None:
-        """Write what is handed over, for ever."""
-        await self._connect()
+        """Write what is handed over, for ever; connect first, and again after each failure."""
+        self._handed_over.set()
         while True:
             await self._handed_over.wait()
+            self._handed_over.clear()
+            if self._cold:
+                self._cold = False
+                await self._connect()
             while self._pending:
                 batch = dict(islice(self._pending.items(), BATCH))
                 await self._write(batch)
                 for key in batch:
                     self._pending.pop(key, None)
-            self._handed_over.clear()
 
     async def _connect(self) -> None:
-        """A first read must not wait for a connection as well."""
+        """A read must not wait for a connection as well: over TLS, or by Sentinels, that takes too long."""
         with contextlib.suppress(*FAILURES):
             async with asyncio.timeout(WRITE_S):
                 await asyncio.gather(*(self._redis.ping() for _ in range(CONNECTIONS)))
@@ -136,6 +140,8 @@ class RedisCache:
     def _failed(self, error: BaseException) -> None:
         was_open = self._circuit.open
         self._circuit.failed(self._clock())
+        self._cold = True
+        self._handed_over.set()
         if self._circuit.open and not was_open:
             log.warning("the Redis cache is left alone for a while: %s", str(error) or type(error).__name__)
 

@@ -1,18 +1,29 @@
-"""Redis killed, stopped, emptied, full, closed to us: predictions go on as if nothing were."""
+"""Redis killed, stopped, emptied, full, closed to us: predictions go on, and then it is used again."""
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
 
 from tests.faults.load import load
+from tests.faults.redis_use import assert_nobody_waited, left_alone, used_again
 from tests.faults.world import World
 
 pytestmark = pytest.mark.stack
 
 Fault = Callable[[World], AbstractContextManager[None]]
+SAYS_S = 30.0
+
+
+def wait_until_said(world: World, words: str) -> None:
+    """Wait until the gateway's log has these words."""
+    end = time.monotonic() + SAYS_S
+    while words not in world.gateway.log.read_text(errors="replace"):
+        assert time.monotonic() < end, f"the gateway does not say: {words}"
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager
@@ -57,7 +68,6 @@ def emptied(world: World) -> Iterator[None]:
     with world.client() as client:
         client.flushall()
     yield
-    world.announce(revision=2)
 
 
 @contextlib.contextmanager
@@ -66,16 +76,16 @@ def garbage(world: World) -> Iterator[None]:
     with world.client() as client:
         client.set("fixgate:catalog", b"\x00 no catalogue")
         client.publish("fixgate:catalog", "3")
+    wait_until_said(world, "refused a catalogue from redis")
     yield
-    world.announce(revision=3)
 
 
 @contextlib.contextmanager
 def outdated(world: World) -> Iterator[None]:
-    """The catalogue is an older one."""
-    world.announce(revision=0)
+    """The catalogue is an older one, with a version that is there no more: who took it could not answer."""
+    world.announce(revision=0, version=7)
+    wait_until_said(world, "refused catalogue revision 0")
     yield
-    world.announce(revision=4)
 
 
 @contextlib.contextmanager
@@ -85,12 +95,20 @@ def hanging(world: World) -> Iterator[None]:
         yield
 
 
+AWAY = (killed, hanging, locked)
+
+
 @pytest.mark.parametrize("fault", [killed, hanging, emptied, full, locked, garbage, outdated])
 async def test_predictions_go_on(fault: Fault, faulty: World) -> None:
     async with load(faulty.url) as clients:
         await clients.answered(200, 50)
         with contextlib.ExitStack() as stack:
+            began = time.monotonic()
             await asyncio.to_thread(stack.enter_context, fault(faulty))
             await clients.answered(200, 500)
+            if fault in AWAY:
+                await left_alone(faulty.url)
+            assert_nobody_waited(clients, began)
             await asyncio.to_thread(stack.close)
+        await used_again(faulty, faulty.url)
         await clients.recovered(within_s=10)

@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis import RedisError
@@ -19,7 +16,7 @@ from contract import keys
 from sync.redis_client import connect
 from tests.faults.load import load
 from tests.faults.sentinel import OWN_PASSWORD, PASSWORD, Group, client, sentinels
-from tests.faults.world import MODEL, Held, World, world
+from tests.faults.world import MODEL, Held, World, dependencies, world
 from tests.gateway import stand
 from tests.gateway.waiting import until
 
@@ -60,12 +57,6 @@ def announce(group: Group, revision: int) -> bool:
     return True
 
 
-def dependencies(watched: World) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{watched.url}/health/detailed", timeout=10) as answer:
-        found: dict[str, Any] = json.load(answer)["dependencies"]
-        return found
-
-
 def fixes(held: Held) -> int:
     with client(held) as found:
         return sum(1 for _ in found.scan_iter(match=f"{keys.FIXES}*", count=1000))
@@ -94,10 +85,10 @@ async def test_predictions_go_on_and_the_next_master_is_used(
 ) -> None:
     await asyncio.to_thread(group.wait_until_whole)
     old = group.master
-    before = dependencies(watched)["catalogue"]["revision"]
+    before = dependencies(watched.url)["catalogue"]["revision"]
 
     async def follows(revision: int) -> bool:
-        found = await asyncio.to_thread(dependencies, watched)
+        found = await asyncio.to_thread(dependencies, watched.url)
         return bool(found["catalogue"]["revision"] == revision and found["catalogue"]["following"])
 
     async with load(watched.url) as clients:
@@ -109,7 +100,7 @@ async def test_predictions_go_on_and_the_next_master_is_used(
             await until(lambda: follows(before + 1), within_s=RECOVERY_S)
             written = fixes(group.master)
             await until(lambda: fixes(group.master) > written + 50, within_s=RECOVERY_S)
-            assert dependencies(watched)["redis_cache"] == {"status": "up"}
+            assert dependencies(watched.url)["redis_cache"] == {"status": "up"}
             await asyncio.to_thread(stack.close)
         await asyncio.to_thread(group.wait_until_whole)
         assert is_replica(old)

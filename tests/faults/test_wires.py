@@ -1,6 +1,7 @@
 """Between the gateway and Redis or Triton: slow, cut, garbled, and connections that are half open."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from stack.part import LOOPBACK
 from tests.faults.load import load
+from tests.faults.redis_use import assert_nobody_waited, left_alone, used_again
 from tests.faults.wire import Mode, Wire, wire
 from tests.faults.world import MODEL, World, world
 from tests.gateway import stand
@@ -73,12 +75,18 @@ def between(
 
 
 @pytest.mark.parametrize("mode", ["slow", "cut", "garbled", "silent"])
-async def test_whatever_becomes_of_the_way_to_redis_predictions_go_on(between: Wired, mode: Mode) -> None:
+async def test_whatever_becomes_of_the_way_to_redis_predictions_go_on(
+    between: Wired, surroundings: World, mode: Mode
+) -> None:
     async with load(between.url) as clients:
         await clients.answered(200, 50)
+        began = time.monotonic()
         between.redis.mode = mode
         await clients.answered(200, 300)
+        await left_alone(between.url)
+        assert_nobody_waited(clients, began)
         between.redis.mode = "well"
+        await used_again(surroundings, between.url)
         await clients.recovered(within_s=REDIS_S)
 
 

@@ -1,12 +1,15 @@
 """A Redis, a Triton and a gateway as processes that a test may kill, stop and start again."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
@@ -94,10 +97,13 @@ class World:
         """Redis's."""
         return self.redis.part.address
 
-    def announce(self, revision: int = 1) -> None:
-        """Tell the gateways what is served, as sync does, also again when Redis has lost it."""
-        version = stand.echo_model(MODEL).served()
-        catalog = stand.catalogue(stand.served_model(version, name=MODEL), revision=revision)
+    def announce(self, revision: int = 1, *, version: int = 1) -> None:
+        """Tell the gateways what is served, as sync does, also again when Redis has lost it.
+
+        `version`: Triton has the first only.
+        """
+        served = stand.echo_model(MODEL).served(version=version)
+        catalog = stand.catalogue(stand.served_model(served, name=MODEL), revision=revision)
         stand.announce(self.redis_url, catalog, revision)
 
     def client(self) -> Redis:
@@ -124,6 +130,13 @@ def world(home: Path, **options: str) -> Iterator[World]:
     finally:
         for part in reversed(parts):
             part.end()
+
+
+def dependencies(url: str) -> dict[str, Any]:
+    """What a gateway says of what it depends on."""
+    with urllib.request.urlopen(f"{url}/health/detailed", timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)["dependencies"]
+        return found
 
 
 def children(pid: int) -> list[int]:

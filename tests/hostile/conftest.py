@@ -15,7 +15,7 @@ from stack.part import http_ok
 from tests import launch
 from tests.gateway import stand
 from tests.gateway.gateway_process import gateway_part
-from tests.hostile.client import Answer, exchange
+from tests.hostile.client import ENDED_S, Answer, exchange
 
 MODEL, ECHO = "hostile-mel", "hostile-echo"
 BODY_BYTES = 2 << 20
@@ -42,8 +42,8 @@ class Target:
     pid: int
     log: Path
 
-    def send(self, data: bytes | Iterator[bytes], *, within_s: float = 60) -> list[Answer]:
-        """What comes back until the gateway closes the connection."""
+    def send(self, data: bytes | Iterator[bytes], *, within_s: float = ENDED_S) -> list[Answer]:
+        """What comes back until the gateway closes the connection, by then at the latest."""
         return exchange((self.host, self.port), data, within_s=within_s)
 
     def post(self, body: bytes, headers: str = "", path: str = "/predict") -> Answer:

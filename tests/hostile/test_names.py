@@ -2,8 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterator
+from urllib.parse import unquote
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.hostile.conftest import MODEL, Target, refused
 
@@ -24,6 +27,61 @@ NAMES = [
     "fixgate%3afix%3a*",
     "NUL",
 ]
+PINS = ["../../x", "1;DROP", "\x1b[31m", "é", "9" * 5000]
+IDS = [
+    "\x1b[2Jforged",
+    "a b\tc",
+    "é" * 50,
+    "x" * 5000,
+    "${jndi:ldap://x}",
+    "<script>",
+    "a\x7fb",
+    "'; --",
+    "%0d%0aX: y",
+]
+MADE_UP = 50
+JSON = "Content-Type: application/json\r\n"
+LAST = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def request(method: str, path: str, headers: str = "") -> str:
+    """With a body that could be a recording."""
+    body = '{"iq_data":[[1,2]]}'
+    fixed = f"Host: x\r\n{JSON}Content-Length: {len(body)}\r\n"
+    return f"{method} {path} HTTP/1.1\r\n{fixed}{headers}\r\n{body}"
+
+
+def paths(name: str) -> Iterator[str]:
+    """Wherever a client may put a name."""
+    yield f"/{name}"
+    yield f"/models/{name}/predict"
+    yield f"/models/{MODEL}/versions/{name}/predict"
+    yield f"/models/{MODEL}/aliases/{name}/predict"
+
+
+def make_up(target: Target, kind: str, method: str) -> None:
+    """Ask for many models, versions, aliases, paths and methods that there are not, on one connection."""
+    sent = []
+    for number in range(MADE_UP):
+        name = f"made-up-{kind}-{number}"
+        sent += [request("POST", path) for path in paths(name)]
+        sent.append(request("POST", f"/models/{MODEL}/versions/{1000 + number}/predict"))
+        sent.append(
+            request("POST", "/predict", f"X-Model-Version: {1000 + number}\r\nX-Request-Id: {name}\r\n")
+        )
+        sent.append(request(method, f"/models/{name}/predict"))
+    found = target.send(("".join(sent) + LAST).encode())
+    assert len(found) == len(sent) + 1
+    assert all(refused(answer) for answer in found[:-1])
+    assert all(refused(answer) for answer in target.send(request(f"MADE-UP-{kind}", "/predict").encode()))
+
+
+def series(target: Target) -> set[tuple[str, ...]]:
+    """Each series: its name, and its labels' values."""
+    (answer,) = target.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.status == 200
+    families = text_string_to_metric_families(answer.body.decode())
+    return {(one.name, *one.labels.values()) for family in families for one in family.samples}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,26 +98,13 @@ def test_a_hostile_model_version_or_alias_is_a_404_or_400(target: Target, name: 
         assert b"root:" not in answer.body
 
 
-@pytest.mark.parametrize("pin", ["../../x", "1;DROP", "\x1b[31m", "é", "9" * 5000])
+@pytest.mark.parametrize("pin", PINS)
 def test_a_hostile_pin_is_a_4xx(target: Target, pin: str) -> None:
     head = f"Content-Type: application/json\r\nX-Model-Version: {pin}\r\n"
     assert refused(target.post(b"{}", head))
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        "\x1b[2Jforged",
-        "a b\tc",
-        "é" * 50,
-        "x" * 5000,
-        "${jndi:ldap://x}",
-        "<script>",
-        "a\x7fb",
-        "'; --",
-        "%0d%0aX: y",
-    ],
-)
+@pytest.mark.parametrize("given", IDS)
 def test_a_hostile_request_id_is_replaced(target: Target, given: str) -> None:
     answer = target.post(b"{}", f"Content-Type: application/json\r\nX-Request-Id: {given}\r\n")
     assert refused(answer)
@@ -82,3 +127,29 @@ def test_what_clients_choose_stays_on_its_line_of_the_log(target: Target) -> Non
     written = target.log.read_bytes()
     assert not re.search(rb"(?m)^" + forged.encode(), written)
     assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", written)
+
+
+def test_nothing_that_clients_choose_is_told_by_a_metric(target: Target) -> None:
+    for name in NAMES:
+        for path in paths(name):
+            target.post(b"{}", JSON, path)
+    for given in (*PINS, *IDS):
+        target.post(
+            b"{}", f"{JSON}X-Model-Version: {given}\r\nX-Request-Id: {given}\r\nUser-Agent: {given}\r\n"
+        )
+    told = {label for _, *labels in series(target) for label in labels}
+    words = {*NAMES, *map(unquote, NAMES), *PINS, *IDS}
+    assert [word for word in words if any(word in label for label in told)] == []
+
+
+def test_series_do_not_grow_with_what_clients_make_up(target: Target) -> None:
+    """A stall may bring an outcome that was not there before, but no series for each of many names."""
+    make_up(target, "one", "PROPFIND")
+    series(target)
+    before = series(target)
+    make_up(target, "another", "MKCOL")
+    after = series(target)
+    assert len(after - before) < MADE_UP, sorted(after - before)[:10]
+    assert not [
+        one for one in after if {"PROPFIND", "MKCOL"} & {*one} or any("made-up" in part for part in one)
+    ]
