@@ -98,9 +98,10 @@ async def _close_for_newcomers(runner: web.AppRunner) -> None:
 async def _linked(app: web.Application, link: socket.socket, stop: asyncio.Event) -> AsyncIterator[None]:
     siblings = app[SIBLINGS]
     reader, writer = await asyncio.open_connection(sock=link)
+    siblings.link(writer)
 
     async def follow() -> None:
-        await siblings.follow(reader, writer, lambda: reload(app[SERVICES]))
+        await siblings.follow(reader, lambda: reload(app[SERVICES]))
         stop.set()
 
     following = asyncio.create_task(follow())

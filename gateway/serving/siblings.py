@@ -59,14 +59,12 @@ class Siblings:
             del self._asked[number]
         return merged([own, *others])
 
-    async def follow(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        reload: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Do as the parent says, until it is gone."""
+    def link(self, writer: asyncio.StreamWriter) -> None:
+        """From now on the parent hears what this process has to tell."""
         self._writer = writer
+
+    async def follow(self, reader: asyncio.StreamReader, reload: Callable[[], Awaitable[None]]) -> None:
+        """Do as the parent says, until it is gone."""
         pushing = asyncio.create_task(self._push())
         try:
             while (message := await receive(reader, ToWorker)) is not None:

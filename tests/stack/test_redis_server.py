@@ -1,16 +1,39 @@
 """Our own Redis."""
 
 import importlib.util
+import ipaddress
 import stat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
 from stack import redis_server
-from stack.part import CannotStart
+from stack.part import LOOPBACK, CannotStart
 from stack.redis_server import answers, redis_executable, redis_part
 from tests import launch
+
+LISTENING = "0A"
+
+
+def listeners(port: int) -> list[str]:
+    """Addresses that are listened on at this port, of IPv4 and IPv6, as the kernel has them."""
+    lines = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]
+    ]
+    places = [local.split(":") for _, local, _, state, *_ in lines if state == LISTENING]
+    return [_address(address) for address, number in places if int(number, 16) == port]
+
+
+def _address(words: str) -> str:
+    """From words of four bytes, each with its last byte first."""
+    packed = bytes.fromhex(words)
+    turned = b"".join(packed[i : i + 4][::-1] for i in range(0, len(packed), 4))
+    address = ipaddress.ip_address(turned)
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def fake(folder: Path, prints: str) -> str:
@@ -29,6 +52,12 @@ def test_it_keeps_what_it_is_told_and_evicts_only_what_expires(redis_url: str) -
         assert client.config_get("bind") == {"bind": "127.0.0.1"}
         version = client.info("server")["redis_version"]
     assert tuple(map(int, version.split(".")[:2])) >= redis_server.OLDEST
+
+
+def test_it_is_reached_from_this_machine_only(redis_url: str) -> None:
+    port = urlsplit(redis_url).port
+    assert port is not None
+    assert listeners(port) == [LOOPBACK]
 
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Our own Triton."""
 
 import ctypes
+import http.client
 import importlib.util
 import sysconfig
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from stack import triton_server
-from stack.part import CannotStart, http_ok
+from stack.part import LOOPBACK, CannotStart, http_ok
 from stack.triton_server import TritonPorts, shared_memory_prefix, triton_part
+from tests.gateway import stand
 from tests.launch import Triton
+from tests.stack.test_redis_server import listeners
 
 PORTS = TritonPorts(8000, 8001, 8002)
 
@@ -19,6 +22,34 @@ def test_it_lives_and_measures(triton: Triton) -> None:
     http, metrics = (int(address.rpartition(":")[2]) for address in (triton.http, triton.metrics))
     assert http_ok(http, "/v2/health/live")
     assert http_ok(metrics, "/metrics")
+
+
+def ordered(triton: Triton, model: str, verb: str) -> tuple[int, str]:
+    """Triton's answer to an order to load or unload a model."""
+    connection = http.client.HTTPConnection(triton.http, timeout=10)
+    try:
+        connection.request("POST", f"/v2/repository/models/{model}/{verb}", b"{}")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_nobody_can_order_it_to_load_or_unload_a_model(triton: Triton) -> None:
+    """What it serves is what its repository says, and that is sync's."""
+    served = stand.echo_model("stack-ordered")
+    stand.publish(triton, served)
+    for model, verb in (("x", "load"), (served.name, "load"), (served.name, "unload")):
+        status, words = ordered(triton, model, verb)
+        assert status >= 400
+        assert "not allowed" in words
+    assert stand.version_ready(triton, served.name, served.version)
+    stand.withdraw(triton, served.name)
+
+
+def test_it_is_reached_from_this_machine_only(triton: Triton) -> None:
+    for address in (triton.http, triton.grpc, triton.metrics):
+        assert set(listeners(int(address.rpartition(":")[2]))) == {LOOPBACK}
 
 
 def test_every_port_is_as_asked(tmp_path: Path) -> None:

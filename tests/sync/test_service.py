@@ -98,6 +98,19 @@ def test_sync_starts_without_anything_it_needs_says_what_is_missing_and_ends_on_
     assert "FIXGATE_PROT is no option of fixgate" in errors
 
 
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_every_line_of_the_log_is_json(tmp_path: Path, level: str) -> None:
+    """While everything that can be complained of is away."""
+    variables = environment(tmp_path, FIXGATE_PROT="x", FIXGATE_LOG_LEVEL=level)
+    with running(variables) as process:
+        wait_for(variables, "/ready", 503, lambda document: "registry" in (document["problem"] or ""))
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    assert any("FIXGATE_PROT is no option" in line["message"] for line in lines)
+
+
 def test_a_hangup_signal_brings_a_pass_long_before_the_next_is_due(tmp_path: Path) -> None:
     variables = environment(tmp_path, FIXGATE_POLL_S="3600")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def workers(gateway: Running) -> set[int]:
     return set(map(int, children.read_text().split()))
 
 
+async def log_until_up(gateway: Running, count: int) -> str:
+    """What it logs until the parent has heard from so many workers that they answer."""
+    assert gateway.process.stderr is not None
+    log = ""
+    async with asyncio.timeout(WITHIN_S):
+        while len(re.findall(r"worker \d+ answers", log)) < count:
+            line = await gateway.process.stderr.readline()
+            assert line, log
+            log += line.decode()
+    return log
+
+
 async def total(gateway: Running, metric: str) -> float:
     """The sum over a metric's labels."""
     async with gateway.client.get("/metrics") as response:
@@ -117,6 +130,12 @@ async def test_workers_are_replaced_without_a_dropped_request_and_count_as_one(a
             log = await gateway.log()
     assert "reload: commands go to sync through Redis, which does not answer" in log
     assert "ended with -9; another starts" in log
+
+
+async def test_the_parent_hears_from_every_worker_that_it_answers(alone: Config) -> None:
+    """Of one that it has not heard from, it would not notice that it stands still."""
+    async with running(environment(alone, FIXGATE_WORKERS="3")) as gateway:
+        assert "worker 1 answers" in await log_until_up(gateway, 3)
 
 
 async def test_only_one_worker_takes_connections_before_there_is_a_catalogue(

@@ -22,12 +22,15 @@ from gateway.triton.call import Failure
 from gateway.triton.over_grpc import Channel
 from gateway.triton.over_http import Http
 from tests.gateway import stand
-from tests.gateway.conftest import MEL, StartGateway
+from tests.gateway.conftest import ECHO, MEL, StartGateway, changed
+from tests.gateway.triton.holding_triton import holding_triton
+from tests.gateway.triton.http_triton import http_triton
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+SPAN = "b7ad6b7169203331"
+PARENT = f"00-{TRACE}-{SPAN}-01"
 STAGES = ["read", "parse", "cache", "frontend", "queue", "triton", "render"]
-NOT_SAMPLED = f"00-{TRACE}-b7ad6b7169203331-00"
+NOT_SAMPLED = f"00-{TRACE}-{SPAN}-00"
 
 
 class Receiver(ThreadingHTTPServer):
@@ -110,7 +113,7 @@ async def test_a_request_is_a_span_with_its_stages_in_the_clients_trace(
     assert (told["service.name"], told["deployment.environment"]) == ("fixgate-gateway", "test")
     ours = [span for span in receiver.spans() if span.trace_id.hex() == TRACE]
     (root,) = [span for span in ours if span.name == "POST /predict"]
-    assert root.parent_span_id.hex() == "b7ad6b7169203331"
+    assert root.parent_span_id.hex() == SPAN
     attributes = {one.key: one.value for one in root.attributes}
     assert attributes["fixgate.request_id"].string_value == request_id
     assert attributes["fixgate.model"].string_value == MEL
@@ -121,6 +124,37 @@ async def test_a_request_is_a_span_with_its_stages_in_the_clients_trace(
     assert {span.parent_span_id for span in stages} == {root.span_id}
     for before, after in pairwise(stages):
         assert before.end_time_unix_nano == after.start_time_unix_nano
+
+
+@pytest.mark.parametrize("over", ["grpc", "http"])
+async def test_the_call_to_triton_is_told_of_its_requests_span(
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    start_gateway: StartGateway,
+    alone: Config,
+    over: str,
+) -> None:
+    """And one whose request is not traced is told nothing, though another's was just before it."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    async with holding_triton() as triton, http_triton() as http:
+        triton.release.set()
+        listener = (http.address,) if over == "http" else ()
+        gateway = await start_gateway(changed(alone, triton_grpc=(triton.address,), triton_http=listener))
+        await gateway.ready()
+        for latitude, parent in enumerate((PARENT, NOT_SAMPLED)):
+            row = {"features": [latitude, 9, 100, 200, 0.5]}
+            path, headers = f"/models/{ECHO}/predict", {"traceparent": parent}
+            async with gateway.client.post(path, json=row, headers=headers) as answer:
+                assert answer.status == 200
+        tracing = gateway.services.tracing
+        assert tracing is not None
+        await tracing.close()  # sends what is left
+
+    (root,) = [span for span in receiver.spans() if span.parent_span_id.hex() == SPAN]
+    assert root.trace_id.hex() == TRACE
+    told = {"grpc": triton.traceparents, "http": http.traceparents}
+    assert told.pop(over) == [f"00-{TRACE}-{root.span_id.hex()}-01", ""]
+    assert list(told.values()) == [[]]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,15 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
     Args:
         free: versions whose calls are not held.
 
-    Calls of versions in `broken` fail at once.
+    Calls of versions in `broken` fail at once; when it is `lost`, held ones fail as if it were away.
+    `traceparents` has one entry for each call: what it was told of its trace, or "".
     """
 
     def __init__(self, *free: int) -> None:
         self._free = set(map(str, free))
         self.broken: set[int] = set()
+        self.lost = False
+        self.traceparents: list[str] = []
         self.release = asyncio.Event()
         self.held = 0
         self.cancelled = 0
@@ -40,6 +43,7 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
     async def ModelInfer(  # noqa: N802
         self, request: service_pb2.ModelInferRequest, context: grpc.aio.ServicerContext
     ) -> service_pb2.ModelInferResponse:
+        self.traceparents.append(dict(context.invocation_metadata()).get("traceparent", ""))
         if int(request.model_version) in self.broken:
             await context.abort(grpc.StatusCode.INTERNAL, "broken")
         rows = np.frombuffer(request.raw_input_contents[0], np.float32).reshape(-1, 5)
@@ -53,6 +57,8 @@ class HoldingTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
             raise
         finally:
             self.held -= 1
+        if self.lost:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "lost")
         answer = service_pb2.ModelInferResponse()
         for name, values in (("positions", rows[:, :2]), ("uncertainties", rows[:, 2:])):
             answer.outputs.add(name=name, datatype="FP32", shape=values.shape)
