@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
-from gateway.cache.shared import PENDING, ROUND_TRIP_S, RedisCache, redis_key
+from gateway.cache.shared import CONNECTIONS, PENDING, ROUND_TRIP_S, RedisCache, redis_key
 from gateway.redis_client import connect
 from tests.gateway.waiting import until
 from tests.launch import free_ports
@@ -146,6 +146,26 @@ async def test_redis_is_used_again_when_it_is_back(client: Redis) -> None:
     clock[0] += 60
     assert await cache.get("m", [KEY]) == [b"value"]
     assert cache.available
+
+
+async def test_after_each_failure_connections_are_made_again_behind_the_answers(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read alone would hardly have the time for it over TLS, or when Sentinels must be asked first."""
+    made = 0
+
+    async def ping() -> bool:
+        nonlocal made
+        made += 1
+        return True
+
+    monkeypatch.setattr(client, "ping", ping)
+    cache = RedisCache(client, 60)
+    writer = asyncio.create_task(cache.write_behind())
+    await until(lambda: made == CONNECTIONS)
+    cache._failed(ConnectionError())
+    await until(lambda: made == 2 * CONNECTIONS)
+    writer.cancel()
 
 
 async def test_a_full_redis_drops_writes_and_goes_on_reading(client: Redis) -> None:
