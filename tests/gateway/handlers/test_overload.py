@@ -82,6 +82,7 @@ async def test_a_body_whose_turn_would_come_too_late_is_refused_unread(
 ) -> None:
     """Of large bodies: a small one has no turn to wait for."""
     overloaded.triton.release.set()
+    assert await overloaded.held == 200
     client, large = overloaded.gateway.client, json.dumps(asked(42)).encode().ljust(70_000)
     headers = PATIENT | {"Content-Type": "application/json"}
     monkeypatch.setattr(Turns, "wait_s", 0.19)
