@@ -1,19 +1,15 @@
 """`fixgate cache`: the fixes that gateways have in Redis and in memory."""
 
-import os
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from contract.environment import SecretFileError, with_secrets
-
 app = typer.Typer(
     name="cache", help="The cache of fixes, in Redis and in the gateways' memory.", no_args_is_help=True
 )
 
-LOCAL = "redis://127.0.0.1:6380/0"
 COUNT = 1000
 DIGITS = 64
 
@@ -41,11 +37,13 @@ def clear(
     import redis
 
     from contract import keys
+    from sync.config import from_env
+    from sync.errors import Misconfigured
     from sync.redis_client import connect
 
     pattern = keys.FIXES + ("*" if model is None else f"{_literally(model)}:{'?' * DIGITS}")
     try:
-        with connect(redis_url or _configured(), timeout_s=10.0) as client:
+        with connect(redis_url or from_env().redis_url, timeout_s=10.0) as client:
             client.incr(keys.CACHE_GENERATION)
             forgotten, cursor = 0, 0
             while True:
@@ -53,7 +51,7 @@ def clear(
                 forgotten += client.unlink(*found) if found else 0
                 if cursor == 0:
                     break
-    except SecretFileError as error:
+    except Misconfigured as error:
         _fail(str(error))
     except ValueError as error:
         _fail(f"FIXGATE_REDIS_URL: {error}")
@@ -61,12 +59,6 @@ def clear(
         _fail(f"Redis does not answer: {error}")
     fixes = "1 fix" if forgotten == 1 else f"{forgotten:,} fixes"
     typer.echo(f"forgot {fixes}" + (f" of {model}" if model is not None else ""))
-
-
-def _configured() -> str:
-    """As both planes read it."""
-    options = with_secrets(os.environ)
-    return options.get("FIXGATE_REDIS_URL") or options.get("REDIS_URL") or LOCAL
 
 
 def _literally(text: str) -> str:

@@ -72,13 +72,11 @@ def triton_server(home: Path, url: str | None = None) -> Iterator[Triton]:
 
 
 @contextlib.contextmanager
-def running(
-    home: Path, make: Callable[[list[int]], Part], *, measured: bool = False
-) -> Iterator[tuple[Part, list[int]]]:
+def running(home: Path, make: Callable[[list[int]], Part]) -> Iterator[tuple[Part, list[int]]]:
     """Run the part that `make` builds; another program may take a free port first, so try others."""
     for attempt in range(1, ATTEMPTS + 1):
         ports = free_ports(3)
-        part = make(ports) if measured else _unmeasured(make(ports))
+        part = make(ports)
         log = _log(home, part.name)
         running = process.start(part, log)
         try:
@@ -97,12 +95,6 @@ def running(
 def _lost_its_port(log: Path) -> bool:
     words = ("address already in use", "failed to start", "could not create server tcp listening socket")
     return any(word in log.read_text(errors="replace").lower() for word in words)
-
-
-def _unmeasured(part: Part) -> Part:
-    """The part without coverage measurement, which is for our own processes."""
-    off = dict.fromkeys(("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"))
-    return dataclasses.replace(part, environment={**part.environment, **off})
 
 
 def _log(home: Path, name: str) -> Path:

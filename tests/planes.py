@@ -68,5 +68,5 @@ def _plane(name: str, port_option: str, parts: Parts, options: Mapping[str, str]
             },
         )
 
-    with launch.running(home, part, measured=True) as (started, _):
+    with launch.running(home, part) as (started, _):
         yield started.address

@@ -31,8 +31,8 @@ class CatalogFeed:
     """The newest catalogue seen, from Redis or from the snapshot of an earlier run.
 
     Garbage and older revisions are refused; a Redis that is down, empty or flushed changes nothing.
-    `prepare` is called with each new one, in a thread, before it is current: what its versions need and
-    takes long belongs there. `changed` is called, in the event loop, when it is.
+    `prepare` is called with each new one before it is current, in a thread but for the snapshot's: what its
+    versions need and takes long belongs there. `changed` is called, in the event loop, when it is.
     """
 
     def __init__(

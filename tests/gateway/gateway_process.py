@@ -31,7 +31,7 @@ def gateway_part(home: Path, environment: Mapping[str, str], port: int) -> Part:
 @contextlib.contextmanager
 def gateway_process(home: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """Run it on a free port until the block ends; yields its URL."""
-    with launch.running(home, lambda ports: gateway_part(home, environment, ports[0]), measured=True) as (
+    with launch.running(home, lambda ports: gateway_part(home, environment, ports[0])) as (
         running,
         _,
     ):

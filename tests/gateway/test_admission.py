@@ -239,6 +239,7 @@ def test_the_more_are_refused_the_later_they_are_to_come_back() -> None:
     assert refused(for_each=1, times=5) == 1.0
     assert refused(for_each=2, times=500) == pytest.approx(8, rel=0.1)
     assert refused(for_each=100, times=50) == LONGEST_RETRY_S
+    assert refused(for_each=50_000, times=1) == LONGEST_RETRY_S
     assert refused(for_each=1, times=1000) == pytest.approx(4, rel=0.1)
 
 
