@@ -56,7 +56,7 @@ async def ready(request: web.Request) -> web.Response:
 async def startup(request: web.Request) -> web.Response:
     """200 once this gateway has been ready for the first time, and from then on."""
     readiness = request.app[SERVICES].readiness
-    if not readiness.started:
+    if not readiness.started.is_set():
         raise Unavailable(f"starting; missing: {'; '.join(readiness.missing)}")
     return _json({"status": "started"})
 

@@ -36,7 +36,7 @@ async def serve(
     Args:
         listen: gives the listening sockets, when all else is ready.
         link: to the parent, for one of several workers; it stops when the parent is gone.
-        waits: take no connection before there is a catalogue.
+        waits: take no connection before this process has been ready.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -54,7 +54,7 @@ async def serve(
         else:
             await stack.enter_async_context(_linked(runner.app, link, stop))
         if waits:
-            await _either(services.feed.known, stop)
+            await _either(services.readiness.started, stop)
         for site in make_sites(runner, config, listen):
             await site.start()
             log.info("listening on %s", site.name)

@@ -1,6 +1,6 @@
 """One worker: `python -m gateway.serving.worker LINK WAITS LISTENER...`, with what its parent handed down.
 
-WAITS is 1 for a worker that is not to take connections before it has a catalogue: another one takes them.
+WAITS is 1 for a worker that is not to take connections before it is ready: another one takes them.
 """
 
 import signal

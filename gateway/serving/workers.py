@@ -8,7 +8,7 @@ A worker that ends is replaced; one that stands still is ended first, and the co
 
 The listeners outlive the workers, so a connection that comes while one is replaced waits for another.
 
-A worker without a catalogue takes no connections: only the first one does, to say what is missing.
+A worker that has not been ready yet takes no connections: only the first one does, to say what is missing.
 """
 
 import asyncio

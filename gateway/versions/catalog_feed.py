@@ -45,8 +45,6 @@ class CatalogFeed:
         self.changed: Callable[[Catalog], None] = lambda _: None
         self.current: Catalog | None = None
         self.source: Source | None = None
-        self.known = asyncio.Event()
-        """Set once there is a current catalogue."""
         self.connected = False
         self._complained = False
 
@@ -117,7 +115,6 @@ class CatalogFeed:
     def _adopt(self, new: Catalog, source: Source) -> None:
         self.current = new
         self.source = source
-        self.known.set()
         self.changed(new)
 
     def _keep(self, document: bytes) -> None:

@@ -42,7 +42,8 @@ class Readiness:
         self._away: set[tuple[str, int]] = set()
         self.missing: tuple[str, ...] = ("the first check has not been made yet",)
         self.draining = False
-        self.started = False
+        self.started = asyncio.Event()
+        """Set once it has been ready, and from then on."""
         self._news = asyncio.Event()
 
     @property
@@ -76,7 +77,8 @@ class Readiness:
     async def check(self) -> None:
         """Look once."""
         self.missing = await self._what_is_missing()
-        self.started = self.started or not self.missing
+        if not self.missing:
+            self.started.set()
 
     async def _what_is_missing(self) -> tuple[str, ...]:
         catalog = self._current()

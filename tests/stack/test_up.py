@@ -70,8 +70,12 @@ class Stack:
         name, _, value = header.partition(": ")
         body = Path(data.removeprefix("@")).read_bytes()
         request = urllib.request.Request(url, body, {name: value})
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            answered: dict[str, Any] = json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                answered: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            error.add_note(error.read().decode())
+            raise
         return answered
 
 

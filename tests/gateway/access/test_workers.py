@@ -13,6 +13,7 @@ from tests.gateway.access.conftest import Keys
 from tests.gateway.certificate import issue
 from tests.gateway.serving.test_workers import WITHIN_S, workers
 from tests.gateway.test_main import environment, running
+from tests.gateway.triton.holding_triton import holding_triton
 from tests.gateway.waiting import until
 
 WORKERS, MANY = 2, 30
@@ -34,7 +35,11 @@ async def test_keys_rates_and_tls_hold_at_every_worker(alone: Config, keys: Keys
     )
     url = f"https://127.0.0.1:{options['FIXGATE_PORT']}"
     connector = TCPConnector(ssl=pair.client, force_close=True, limit=0)
-    async with running(options) as gateway, ClientSession(url, connector=connector) as client:
+    async with (
+        holding_triton() as triton,
+        running({**options, "FIXGATE_TRITON_GRPC": triton.address}) as gateway,
+        ClientSession(url, connector=connector) as client,
+    ):
 
         async def statuses(key: str) -> Counter[int]:
             async def one() -> int:

@@ -134,20 +134,23 @@ async def test_workers_are_replaced_without_a_dropped_request_and_count_as_one(a
 
 async def test_the_parent_hears_from_every_worker_that_it_answers(alone: Config) -> None:
     """Of one that it has not heard from, it would not notice that it stands still."""
-    async with running(environment(alone, FIXGATE_WORKERS="3")) as gateway:
-        assert "worker 1 answers" in await log_until_up(gateway, 3)
+    async with holding_triton() as triton:
+        options = environment(alone, FIXGATE_TRITON_GRPC=triton.address, FIXGATE_WORKERS="3")
+        async with running(options) as gateway:
+            assert "worker 1 answers" in await log_until_up(gateway, 3)
 
 
-async def test_only_one_worker_takes_connections_before_there_is_a_catalogue(
+async def test_only_one_worker_takes_connections_before_the_model_is_served(
     alone: Config, empty_redis: str
 ) -> None:
     """It says what is missing. The other takes its share from the moment at which it can answer."""
     catalogue = msgspec.structs.replace(catalogs.parse(alone.snapshot.read_bytes()), revision=7)
+    stand.announce(empty_redis, msgspec.structs.replace(catalogue, revision=6, models={}, default_model=None))
     alone.snapshot.unlink()
     async with holding_triton() as triton:
         triton.release.set()
-        told = {"FIXGATE_WORKERS": "2", "FIXGATE_REDIS_URL": empty_redis}
-        async with running(environment(alone, FIXGATE_TRITON_GRPC=triton.address, **told)) as gateway:
+        options = environment(alone, FIXGATE_TRITON_GRPC=triton.address, FIXGATE_WORKERS="2")
+        async with running({**options, "FIXGATE_REDIS_URL": empty_redis}) as gateway:
 
             async def answers(path: str, status: int) -> bool:
                 """To somebody who was not there before; 0: not within a second."""
@@ -159,9 +162,10 @@ async def test_only_one_worker_takes_connections_before_there_is_a_catalogue(
                         return status == 0
 
             assert gateway.process.stderr is not None
-            connected = 0
-            while connected < 2:  # both are there, and have all that they need but the catalogue
-                connected += b"is connected" in await gateway.process.stderr.readline()
+            told = 0
+            async with asyncio.timeout(WITHIN_S):
+                while told < 2:  # both are there, and know that nothing is served
+                    told += b"revision 6" in await gateway.process.stderr.readline()
             await until(lambda: answers("/ready", 503), within_s=WITHIN_S)
             first = min(workers(gateway))
             os.kill(first, signal.SIGSTOP)

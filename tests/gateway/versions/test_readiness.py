@@ -129,12 +129,12 @@ async def test_a_version_that_calls_are_kept_from_is_not_available() -> None:
 async def test_once_started_it_stays_started() -> None:
     world = World(stand.catalogue(served()), 1)
     readiness = world.readiness()
-    assert not readiness.started
+    assert not readiness.started.is_set()
     await readiness.check()
-    assert (readiness.ready, readiness.started) == (True, True)
+    assert (readiness.ready, readiness.started.is_set()) == (True, True)
     world.ready.clear()
     await readiness.check()
-    assert (readiness.ready, readiness.started) == (False, True)
+    assert (readiness.ready, readiness.started.is_set()) == (False, True)
 
 
 async def test_draining_is_not_ready() -> None:
