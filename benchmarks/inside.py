@@ -37,7 +37,16 @@ from stack.part import LOOPBACK
 from tests import launch
 
 CONNECTIONS, BODIES = 32, 256
-SIDES = {"bare": "bare handler", "hit": "fix in memory", "miss": "fix computed, no cache"}
+TAKES_S = "BENCHMARK_CALL_S"
+OVERLOADED = {TAKES_S: "0.03", "FIXGATE_OBJECTIVE_MS": "10"}
+"""A call takes three times as long as anybody may wait: one of a burst is answered, the rest are refused."""
+
+SIDES = {
+    "bare": "bare handler",
+    "hit": "fix in memory",
+    "miss": "fix computed, no cache",
+    "refused": "refused, no cache",
+}
 
 
 class Memory(asyncio.Transport):
@@ -57,8 +66,8 @@ class Memory(asyncio.Transport):
 
 
 async def at_once(_self: object, _lane: Lane, rows: Sequence[Float]) -> RawOutputs:
-    """Another fix for each row."""
-    await asyncio.sleep(0)
+    """Another fix for each row, or not quite at once."""
+    await asyncio.sleep(float(os.environ.get(TAKES_S, "0")))
     draw = np.random.default_rng()
     positions = draw.uniform((44, 8), (46, 10), (len(rows), 2)).astype(np.float32)
     return RawOutputs(positions, draw.uniform(100, 1000, (len(rows), 2)).astype(np.float32))
@@ -115,7 +124,7 @@ def bursts(runner: web.AppRunner, side: str) -> Callable[[], Any]:
         protocol, transport = server(), Memory()
         protocol.connection_made(transport)
         connections.append((protocol, transport))
-    path = PATH + ("&cache_enabled=false" if side == "miss" else "")
+    path = PATH + ("&cache_enabled=false" if side in {"miss", "refused"} else "")
     head = f"POST {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nContent-Type: application/octet-stream\r\n"
     draw = np.random.default_rng(1)
     requests = [
@@ -170,7 +179,8 @@ def main() -> None:
         least = 0.0
         for side, title in SIDES.items():
             command = [sys.executable, "-m", "benchmarks.inside", "--side", side, f"--rounds={given.rounds}"]
-            told = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, text=True)
+            options = environment | (OVERLOADED if side == "refused" else {})
+            told = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=options, text=True)
             fastest, median, calls = map(float, told.stdout.split())
             least = least or fastest
             print(f"| {title} | {fastest:.0f} | {median:.0f} | {calls:.0f} | {fastest / least:.1f} |")

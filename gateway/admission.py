@@ -26,6 +26,7 @@ _STATIONS = 256
 _PRIORITIES = range(len(Priority))
 _NEWEST = 1 / 12
 _NEWEST_CHECKED = 1 / 256
+_REFUSING = _NEWEST_CHECKED / 4
 _TRUSTED_AFTER = 8
 _OUTLIER = 4.0
 _RIDGE_ROWS2 = 0.25
@@ -209,6 +210,11 @@ class Admission:
         self._stations: dict[tuple[str, int], Station] = {}
         self._refused = 0.0
 
+    @property
+    def refusing(self) -> bool:
+        """Whether any of the last few hundred requests was refused."""
+        return self._refused > _REFUSING
+
     def station(self, model: str, version: int) -> Station:
         """The version's."""
         station = self._stations.get((model, version))
@@ -225,19 +231,30 @@ class Admission:
         return max((one.answer_s(1, 1 << 10, Priority.INTERACTIVE, now) for one in stations), default=0.0)
 
     def check(
-        self, wait_s: float, left_s: float, what: str, priority: Priority, *, share: float = HEADROOM
+        self,
+        wait_s: float,
+        left_s: float,
+        what: str,
+        priority: Priority,
+        *,
+        share: float = HEADROOM,
+        last: bool = True,
     ) -> None:
         """Return when `wait_s` is within that share of the objective and what is left before the deadline.
 
         Whoever is refused is told to come back in a second, or in four times as many as are refused for one
         that is let through: else those who come again would be most of the load.
 
+        Args:
+            last: nothing else is checked of the request after this; who passes counts as let through.
+
         Raises:
             Overloaded: it is not; says when to come back.
         """
         limit_s = share * self._objective_s * (SHADOW_SHARE if priority is Priority.SHADOW else 1.0)
         late = wait_s > min(limit_s, left_s)
-        self._refused += _NEWEST_CHECKED * (late - self._refused)
+        if late or last:
+            self._refused += _NEWEST_CHECKED * (late - self._refused)
         if late:
             bound = "the latency objective" if limit_s < left_s else "the deadline"
             raise Overloaded(
@@ -250,9 +267,17 @@ class Admission:
         return min(4 * self._refused / (1.0 - self._refused), LONGEST_RETRY_S)
 
     def check_rows(
-        self, station: Station, rows: int, limit: int, *, priority: Priority, left_s: float, now: float
+        self,
+        station: Station,
+        rows: int,
+        limit: int,
+        *,
+        priority: Priority,
+        left_s: float,
+        now: float,
+        last: bool = True,
     ) -> None:
-        """May `rows` more join the station's queue?
+        """May `rows` more join the station's queue? `last` as for `check`.
 
         The objective is for the first row, the deadline for the last. What finds the version idle is always
         let through, whatever was measured: so a wrong measurement is corrected.
@@ -262,9 +287,9 @@ class Admission:
         """
         if station.idle:
             return
-        self.check(station.answer_s(1, limit, priority, now), left_s, station.name, priority)
+        self.check(station.answer_s(1, limit, priority, now), left_s, station.name, priority, last=last)
         if rows > 1 and (last_s := station.answer_s(rows, limit, priority, now)) > left_s:
-            self.check(last_s, left_s, station.name, priority)
+            self.check(last_s, left_s, station.name, priority, last=last)
 
 
 class ByteBudget:

@@ -30,7 +30,7 @@ Found = tuple[Fix, CacheOutcome] | FixgateError
 
 
 RARE = 0.1
-"""Share of cached fixes below which a large body is not read for the sake of one."""
+"""Share of cached fixes below which no body is looked at for the sake of one."""
 
 LARGEST_CALL = 1024
 """Rows, where the version's own limit does not matter."""
@@ -148,18 +148,18 @@ class Locator:
         """Rows that wait for a call to Triton."""
         return self._calls.waiting()
 
-    def admit(self, model: str, versions: Sequence[int], urgency: Urgency) -> None:
-        """Return unless none of these versions could answer in time, and cached fixes of the model are rare.
+    def admit(self, model: str, versions: Sequence[int], urgency: Urgency, *, cached: bool) -> None:
+        """Return unless none of these versions could answer in time, and no cached fix is to be expected.
 
         Raises:
             Overloaded: none could.
         """
-        if self._hits.get(model, 1.0) > RARE:
+        if cached and self._hits.get(model, 1.0) > RARE:
             return
         refused = None
         for version in versions:
             try:
-                self._admit(model, version, 1, LARGEST_CALL, urgency)
+                self._admit(model, version, 1, LARGEST_CALL, urgency, last=False)
             except Overloaded as error:
                 refused = error
             else:
@@ -214,7 +214,8 @@ class Locator:
             return [await self._compute_one(pipeline, canonicals[0], watch, urgency)]
         if costly:
             left_s = urgency.deadline - asyncio.get_running_loop().time()
-            self._admission.check(self._threads.wait_s, left_s, "the signal front-end", urgency.priority)
+            waits, what = self._threads.wait_s, "the signal front-end"
+            self._admission.check(waits, left_s, what, urgency.priority, last=False)
         with self._admitted(pipeline, len(canonicals), urgency):
             watch.enter("frontend")
             made = await self._rows(pipeline, canonicals) if costly else list(map(pipeline.row, canonicals))
@@ -231,11 +232,15 @@ class Locator:
             before = self._hits.get(model, 1.0)
             self._hits[model] = before + min(1.0, _NEWEST * count) * (hits / count - before)
 
-    def _admit(self, model: str, version: int, rows: int, limit: int, urgency: Urgency) -> Station:
+    def _admit(
+        self, model: str, version: int, rows: int, limit: int, urgency: Urgency, *, last: bool = True
+    ) -> Station:
         now = asyncio.get_running_loop().time()
         station = self._admission.station(model, version)
         left_s = urgency.deadline - now
-        self._admission.check_rows(station, rows, limit, priority=urgency.priority, left_s=left_s, now=now)
+        self._admission.check_rows(
+            station, rows, limit, priority=urgency.priority, left_s=left_s, now=now, last=last
+        )
         return station
 
     async def _rows(self, pipeline: Pipeline, canonicals: Sequence[Canonical]) -> list[Float | FixgateError]:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway.errors import FixgateError, TooManyRequests, Unauthorized, Unavailable
 from gateway.keys import REQUEST_ID, SERVICES, WATCH
+from gateway.serving.answer import Answer
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.stopwatch import Stopwatch
 from gateway.wire import problem
@@ -107,7 +108,7 @@ def _answer(
     if document["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
         level = logging.DEBUG if document["status"] == HTTPStatus.SERVICE_UNAVAILABLE else logging.WARNING
         log.log(level, "request %s: %d %s", request[REQUEST_ID], document["status"], document["detail"])
-    return web.Response(
+    return Answer(
         body=orjson.dumps(document),
         status=document["status"],
         headers=headers,

@@ -92,14 +92,16 @@ class Predictor:
             routing.pinned(model, pin)
         return model
 
-    def admit(self, model: ServedModel, pin: Pin | None, priority: Priority, deadline: float) -> None:
-        """Return when a body that costs much to read is worth reading.
+    def admit(
+        self, model: ServedModel, pin: Pin | None, priority: Priority, deadline: float, *, cached: bool
+    ) -> None:
+        """Return when a body is worth looking at; `cached` False: its fix is not to be taken from the cache.
 
         Raises:
             Overloaded: none of the model's versions could answer in time, and cached fixes are rare.
         """
-        numbers = routing.shares(model, time.time()) if pin is None else [routing.pinned(model, pin).version]
-        self._locator.admit(model.name, list(numbers), Urgency(priority, deadline))
+        shares = self._route(model).shares if pin is None else (routing.pinned(model, pin).version,)
+        self._locator.admit(model.name, list(shares), Urgency(priority, deadline), cached=cached)
 
     async def predict(
         self, model: ServedModel, pin: Pin | None, request: PredictRequest, deadline: float, watch: Stopwatch

@@ -33,6 +33,9 @@ Parse = Callable[[str | None, Query, bytes, Limits], T]
 OFF_LOOP_JSON, OFF_LOOP_BYTES = 256 << 10, 512 << 10
 """Larger bodies are parsed in a thread: JSON, which takes longer, and the binary forms."""
 
+BYPASS = ("cache_enabled", "false")
+"""In the query of a body that is no JSON: its fix is not looked up."""
+
 LARGE = 64 << 10
 """A body over so many bytes waits for its turn on the event loop."""
 
@@ -93,14 +96,18 @@ async def _parsed(
 ) -> T:
     """The body read, decoded and parsed; in a thread when that takes long, so that it holds up nobody else.
 
-    A small body is always looked at, since its fix may be cached; a large one only if there is time for it.
+    Whoever would be refused for lack of time after that is refused before, unless the fix may be cached. A
+    large body is looked at for the sake of a cached fix only if there is time to do so.
     """
     watch, encoding = request[WATCH], request.headers.get("Content-Encoding")
     content_type, query = request.headers.get("Content-Type"), read.query(request)
     length, is_json = request.content_length, (content_type or "").startswith(JSON)
     most = OFF_LOOP_JSON if is_json else OFF_LOOP_BYTES
-    if encoding is not None or length is None or length > most:
-        services.predictor.admit(target.model, target.pin, target.priority, target.until)
+    costly = encoding is not None or length is None or length > most
+    if costly or services.admission.refusing:
+        cached = BYPASS not in query
+        services.predictor.admit(target.model, target.pin, target.priority, target.until, cached=cached)
+    if length is None or costly:
         _admit_to_threads(services, target)
     elif length > LARGE:
         _admit(services, target, services.turns.wait_s)
@@ -133,7 +140,7 @@ def _admit_to_threads(services: Services, target: _Target) -> None:
 def _admit(services: Services, target: _Target, wait_s: float) -> None:
     left_s = target.until - asyncio.get_running_loop().time()
     # Nothing is left to chance after that if the fix is cached; if it is not, its row is checked again.
-    services.admission.check(wait_s, left_s, "parsing the body", target.priority, share=1.0)
+    services.admission.check(wait_s, left_s, "parsing the body", target.priority, share=1.0, last=False)
 
 
 def _document(prediction: Prediction) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
 
 
 class Answer(web.Response):
-    """200 with a body that is all there. Where others have a say in its headers, aiohttp writes it."""
+    """One with a body that is all there. Where others have a say in its headers, aiohttp writes it."""
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Begin; nothing is written yet."""
         plain = request.version == HttpVersion11 and request.keep_alive and self.keep_alive is None
-        if not plain or (isinstance(request, web.Request) and request.app.on_response_prepare):
+        changed = isinstance(request, web.Request) and request.app.on_response_prepare
+        if not plain or changed or request.method == "HEAD":
             return await super().prepare(request)
         self._keep_alive = True
         self._payload_writer = request._payload_writer  # noqa: SLF001 aiohttp's own responses take it there
@@ -29,12 +30,13 @@ class Answer(web.Response):
             return
         body = self.body
         assert isinstance(body, bytes)  # noqa: S101 that is what it is for
-        lines = "\r\n".join([f"{name}: {value}" for name, value in self.headers.items()])
-        head = f"HTTP/1.1 200 OK\r\n{lines}\r\nContent-Length: {len(body)}\r\n{_about()}\r\n\r\n"
+        lines = [f"{name}: {value}" for name, value in self.headers.items()]
+        head = "\r\n".join([f"HTTP/1.1 {self.status} {self.reason}", *lines, _about(len(body))])
         await writer.write_eof(head.encode() + body)
         self._eof_sent = True
         self._payload_writer = None
 
 
-def _about() -> str:
-    return f"Date: {rfc822_formatted_time()}\r\nServer: {SERVER_SOFTWARE}"
+def _about(length: int) -> str:
+    date = rfc822_formatted_time()
+    return f"Content-Length: {length}\r\nDate: {date}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n"

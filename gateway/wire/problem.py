@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -53,7 +54,7 @@ def problem(error: BaseException, *, instance: str, request_id: str) -> dict[str
 
 def describe(status: int, name: str, detail: str, *, instance: str, request_id: str) -> dict[str, Any]:
     """A problem document; `name` is the class of error in CamelCase."""
-    slug = re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+    slug = _slug(name)
     # A header that is not UTF-8 arrives with lone surrogates, which JSON cannot hold.
     detail = detail.encode("utf-8", "backslashreplace").decode()
     return {
@@ -67,6 +68,11 @@ def describe(status: int, name: str, detail: str, *, instance: str, request_id: 
         "timestamp": timestamp(datetime.now(UTC)),
         "request_id": request_id,
     }
+
+
+@lru_cache(maxsize=64)
+def _slug(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 def timestamp(moment: datetime) -> str:
