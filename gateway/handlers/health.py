@@ -63,12 +63,7 @@ async def startup(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus' text format."""
-    services, siblings = request.app[SERVICES], request.app[SIBLINGS]
-    if siblings.alone:
-        services.ledger.settle()
-        body = services.metrics.exposition()
-    else:
-        body = exposition(await siblings.report())
+    body = exposition(await request.app[SIBLINGS].report())
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

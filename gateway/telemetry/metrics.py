@@ -13,7 +13,6 @@ from prometheus_client import (
     GCCollector,
     ProcessCollector,
     disable_created_metrics,
-    generate_latest,
 )
 
 from gateway.errors import DeadlineExceeded, FixgateError, Overloaded
@@ -190,10 +189,6 @@ class Metrics(Book):
 
         for family in self._by_version:
             family.forget(keep)
-
-    def exposition(self) -> bytes:
-        """The text format."""
-        return generate_latest(self.registry)
 
     def _counts(self, name: str, about: str, *labels: str) -> Counts:
         return Counts(name, about, labels, self.registry)

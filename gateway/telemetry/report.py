@@ -4,11 +4,12 @@ Counters and histograms add up, also those of processes that are gone: a counter
 process was replaced. Gauges are of processes that live: numbers add up, and of states the worst counts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
-from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry
+from prometheus_client.utils import floatToGoString
 
 from gateway.telemetry.counters import NUMBERS, Counters, ModelCount
 from gateway.telemetry.latency_window import LatencyWindow
@@ -152,22 +153,38 @@ def count_of(one: Report, model: str) -> ModelCount:
 
 
 def exposition(one: Report) -> bytes:
-    """Prometheus' text format."""
-    registry = CollectorRegistry()
-    registry.register(_Told(one))
-    return generate_latest(registry)
+    """Prometheus' text format, version 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
+
+    prometheus_client writes the same in five times the time, which every request beside it would wait for.
+    """
+    lines = []
+    for family in one.families:
+        lines.append(_heading(family.name, family.about, family.kind))
+        lines += [
+            f"{_series(name, tuple(labels.items()))} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+            for name, labels, value in family.samples
+        ]
+    return "".join(lines).encode()
 
 
-class _Told(Collector):
-    def __init__(self, told: Report) -> None:
-        self._told = told
+@lru_cache(maxsize=1024)
+def _heading(name: str, about: str, kind: str) -> str:
+    name = f"{name}_total" if kind == "counter" else name
+    about = about.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {name} {about}\n# TYPE {name} {kind}\n"
 
-    def collect(self) -> Iterable[Metric]:
-        for family in self._told.families:
-            metric = Metric(family.name, family.about, family.kind)
-            for name, labels, value in family.samples:
-                metric.add_sample(name, labels, value)
-            yield metric
+
+@lru_cache(maxsize=1 << 15)
+def _series(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    """A sample's name and labels."""
+    if not labels:
+        return name
+    told = ",".join(f'{label}="{_escaped(value)}"' for label, value in sorted(labels))
+    return f"{name}{{{told}}}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _ratio(values: Mapping[str, Mapping[Place, float]], name: str) -> float:

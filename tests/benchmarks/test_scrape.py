@@ -1,5 +1,7 @@
 """The gateway's own counters."""
 
+from prometheus_client import generate_latest
+
 from benchmarks import scrape
 from gateway.telemetry.metrics import Metrics
 
@@ -22,4 +24,4 @@ def test_only_what_came_since_counts() -> None:
 
 
 def test_a_gateway_that_has_predicted_nothing_has_no_outcomes() -> None:
-    assert scrape.parse(Metrics().exposition().decode()) == {}
+    assert scrape.parse(generate_latest(Metrics().registry).decode()) == {}

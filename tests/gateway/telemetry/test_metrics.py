@@ -1,6 +1,7 @@
 """What Prometheus scrapes."""
 
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.domain import Covariance, Fix, Options
@@ -37,7 +38,7 @@ def request(
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
-        for family in text_string_to_metric_families(metrics.exposition().decode())
+        for family in text_string_to_metric_families(generate_latest(metrics.registry).decode())
         for sample in family.samples
     }
 

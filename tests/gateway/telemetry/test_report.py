@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 
 from gateway.app import make_runner
 from gateway.config import Config
@@ -46,6 +46,23 @@ def values(one: Report) -> dict[str, float]:
     return {
         name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")
     }
+
+
+def test_the_text_is_what_prometheus_client_writes() -> None:
+    registry = CollectorRegistry()
+    Counts("odd", 'With "quotes", a \\ and\na line.', ("b", "a"), registry).add(('x"\\\n', "é"), 3)
+    Distribution("seconds", "Times.", (), registry, (0.1, 1.0)).observe(0.5)
+    odd = (float("inf"), float("-inf"), float("nan"), 1e300, -0.0, 123456789.0, 1.5e-9)
+    Read("odd_values", "Values.", ("n",), registry, lambda: [((str(at),), one) for at, one in enumerate(odd)])
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    wanted = generate_latest(registry).decode().splitlines()
+    told = exposition(report(registry, Counters())).decode().splitlines()
+    moves = ("process_", "python_gc_")  # between the two
+    assert [line for line in told if not line.startswith(moves)] == [
+        line for line in wanted if not line.startswith(moves)
+    ]
+    assert [line.rpartition(" ")[0] for line in told] == [line.rpartition(" ")[0] for line in wanted]
 
 
 def test_counters_histograms_and_numbers_add_up_and_the_worst_state_counts() -> None:
