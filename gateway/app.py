@@ -22,6 +22,7 @@ from gateway.handlers import (
     rollout,
     routing,
 )
+from gateway.in_flight import Board
 from gateway.keys import ACCESS, SERVICES, SIBLINGS
 from gateway.services import Services, running
 from gateway.serving.listeners import BACKLOG, Listen
@@ -83,10 +84,15 @@ ROUTES: tuple[tuple[str, str, Handle, Scope | None], ...] = (
 """Method, path, handler, and the scope that an API key needs for it (None = open to everyone)."""
 
 
-def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web.Application:
+def make_app(
+    config: Config, clock: Callable[[], float] = time.monotonic, board: Board | None = None
+) -> web.Application:
     """The gateway as an application; it starts whether or not Redis and Triton are up.
 
-    `clock` is that of rate limits and of the look at the file of API keys, in seconds.
+    Args:
+        config: every option.
+        clock: that of rate limits and of the look at the file of API keys, in seconds.
+        board: what all workers have under way, where this is one of several.
 
     Raises:
         ConfigError: a file that an option names cannot be used.
@@ -103,7 +109,7 @@ def make_app(config: Config, clock: Callable[[], float] = time.monotonic) -> web
                 app.router.add_route("HEAD", prefix + path, guarded(handle, scope))
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
-        async with running(config) as services:
+        async with running(config, board) as services:
             app[SERVICES] = services
             _count_keys(app)
             yield
@@ -133,14 +139,18 @@ def _count_keys(app: web.Application) -> None:
         )
 
 
-def make_runner(config: Config, clock: Callable[[], float] = time.monotonic) -> web.AppRunner:
+def make_runner(
+    config: Config, clock: Callable[[], float] = time.monotonic, board: Board | None = None
+) -> web.AppRunner:
     """The gateway and its server: a client that leaves cancels its request; bodies come as they were sent.
+
+    Arguments as for `make_app`.
 
     Raises:
         ConfigError: a file that an option names cannot be used.
     """
     return Runner(
-        make_app(config, clock),
+        make_app(config, clock, board),
         handler_cancellation=True,
         auto_decompress=False,
         access_log=None,

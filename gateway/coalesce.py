@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from gateway.in_flight import InFlight
 from gateway.priority import BATCH_SHARE, Priority
 
 Lane = TypeVar("Lane", bound=Hashable)
@@ -21,13 +22,13 @@ Send = Callable[[Lane, Sequence[Item]], Coroutine[Any, Any, Sequence[Answer]]]
 
 
 class Coalescer(Generic[Lane, Item, Answer]):
-    """Shares calls among items of the same lane: at most `in_flight` calls of a lane are under way.
+    """Shares calls among items of the same lane: as many calls of a lane as `in_flight` allows are under way.
 
     A waiter that is cancelled takes its items out of the queue; a call is cancelled once nobody waits for
     any of its items. A failed call fails its own items only.
     """
 
-    def __init__(self, send: Send[Lane, Item, Answer], *, in_flight: int) -> None:
+    def __init__(self, send: Send[Lane, Item, Answer], in_flight: InFlight) -> None:
         self._send = send
         self._in_flight = in_flight
         self._lanes: dict[Lane, _Queue[Item, Answer]] = {}
@@ -82,7 +83,7 @@ class Coalescer(Generic[Lane, Item, Answer]):
         return entries
 
     def _pump(self, lane: Lane, queue: "_Queue[Item, Answer]") -> None:
-        while queue.calls < self._in_flight and (leaving := queue.take()):
+        while self._in_flight.allows(lane, queue.calls) and (leaving := queue.take()):
             self._leave(lane, queue, leaving)
         self._mirror()
         if not queue.calls and not any(queue.entries):
@@ -94,7 +95,7 @@ class Coalescer(Generic[Lane, Item, Answer]):
             return
         for lane in self._mirrored:
             queue = self._lanes[lane]
-            if queue.calls < self._in_flight:
+            if self._in_flight.allows(lane, queue.calls):
                 self._mirroring = True
                 self._leave(lane, queue, queue.take_mirrored())
                 if not queue.entries[Priority.SHADOW]:
@@ -105,6 +106,7 @@ class Coalescer(Generic[Lane, Item, Answer]):
         self, lane: Lane, queue: "_Queue[Item, Answer]", leaving: "list[_Entry[Item, Answer]]"
     ) -> None:
         queue.calls += 1
+        self._in_flight.note(lane, queue.calls)
         task = asyncio.create_task(self._send(lane, [entry.item for entry in leaving]))
         call = _Call(task, len(leaving))
         for entry in leaving:
@@ -120,6 +122,7 @@ class Coalescer(Generic[Lane, Item, Answer]):
         task: "asyncio.Task[Sequence[Answer]]",
     ) -> None:
         queue.calls -= 1
+        self._in_flight.note(lane, queue.calls)
         if entries[0].priority is Priority.SHADOW:
             self._mirroring = False
         self._pump(lane, queue)

@@ -49,8 +49,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_timeout_ms: the longest time a request may ask for.
     objective_ms: what an answer should take at most; a request that would take longer gets 503 at once.
     max_queued_bytes: bytes that requests under way may hold together; what comes on top gets 503.
-    calls_in_flight: calls under way at once for one version and row shape, for each Triton; workers share
-        them, one each at least.
+    calls_in_flight: calls under way at once for one version and row shape, for each Triton: as many as the
+        version has instances, or one more. Workers share them, one each at least.
     signal_threads: threads for the signal front-end; 0 = one per core that this process may use.
     shadow_share: of the answers, how many the version with the alias `shadow` is given a copy of; 0 = none.
     remember: `on` or `off`; off keeps no prediction anywhere: no recent localisations, no feedback.
@@ -115,8 +115,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     console_samples: Path | None = None
 
     @property
+    def all_calls_in_flight(self) -> int:
+        """Of all workers, to all Tritons together."""
+        return self.calls_in_flight * len(self.triton_grpc)
+
+    @property
     def own_calls_in_flight(self) -> int:
-        """This process's part of `calls_in_flight`, to all Tritons together."""
+        """What this process may have under way, to all Tritons together, while all other workers have too."""
         return max(1, self.calls_in_flight // self.workers) * len(self.triton_grpc)
 
     @property

@@ -16,6 +16,7 @@ from gateway.coalesce import Coalescer
 from gateway.domain import Fix, Float, Lane, RawOutputs
 from gateway.errors import FixgateError, Overloaded
 from gateway.flights import Flights
+from gateway.in_flight import InFlight
 from gateway.pipeline import Canonical, Pipeline
 from gateway.prediction import CacheOutcome
 from gateway.priority import Priority
@@ -69,15 +70,13 @@ class Locator:
         cache: FixCache,
         threads: Threads,
         admission: Admission,
-        calls_in_flight: int,
+        in_flight: InFlight,
     ) -> None:
         self._backend = backend
         self._cache = cache
         self._threads = threads
         self._admission = admission
-        self._calls: Coalescer[Lane, _Row, Fix | FixgateError] = Coalescer(
-            self._call, in_flight=calls_in_flight
-        )
+        self._calls: Coalescer[Lane, _Row, Fix | FixgateError] = Coalescer(self._call, in_flight)
         self._flights: Flights[tuple[bytes, bool], Found] = Flights()
         self._hits: dict[str, float] = {}
 

@@ -21,6 +21,7 @@ from gateway.config import Config
 from gateway.deployments import Deployments
 from gateway.domain import Fix, Recording
 from gateway.errors import FixgateError
+from gateway.in_flight import Board, InFlight
 from gateway.kept.live import WATCHERS, Live
 from gateway.kept.recent import Recent
 from gateway.kept.remembered import Remembered
@@ -119,8 +120,12 @@ class _Tallies:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Services]:
-    """The parts, with their background work under way. Needs neither Redis nor Triton to be up."""
+async def running(config: Config, board: Board | None = None) -> AsyncIterator[Services]:
+    """The parts, with their background work under way. Needs neither Redis nor Triton to be up.
+
+    Args:
+        board: what all workers have under way, where this is one of several.
+    """
     async with contextlib.AsyncExitStack() as stack:
         feed_redis = connect(config.redis_url, max_connections=4)
         stack.push_async_callback(feed_redis.aclose)
@@ -150,7 +155,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
             cache=cache,
             threads=signal,
             admission=admission,
-            calls_in_flight=config.own_calls_in_flight,
+            in_flight=InFlight(config.all_calls_in_flight, board),
         )
         side_redis = connect(config.redis_url, max_connections=16)
         stack.push_async_callback(side_redis.aclose)

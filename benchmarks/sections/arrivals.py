@@ -35,7 +35,7 @@ def arrivals(setting: Setting) -> Result:
         def measure() -> float:
             start = found.get(name, [0.0])[-1] * 0.95 or START
             with running() as url:
-                trials, rate = asyncio.run(_search(url, form, start, goal, setting))
+                trials, rate = uvloop.run(_search(url, form, start, goal, setting))
             found.setdefault(name, []).append(rate)
             tried.setdefault(name, []).extend(trials)
             return rate

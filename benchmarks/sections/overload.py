@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import uvloop
 
 from benchmarks import bodies, machine
 from benchmarks.record import Result
@@ -76,7 +77,7 @@ def overload(setting: Setting) -> Result:
         with setting.service().gateway(UNSHED) as gateway:
             peak = setting.closed(_url(gateway), bodies.TENSOR.patient(), connections=64).rate
         with setting.service().gateway() as gateway:
-            rounds.append(asyncio.run(_round(gateway, peak, setting.seconds)))
+            rounds.append(uvloop.run(_round(gateway, peak, setting.seconds)))
         one = rounds[-1]
         if not one.in_time:
             raise Failed(f"nothing was answered in time: {_statuses(one.overload)}")

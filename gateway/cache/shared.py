@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from contract.keys import FIXES
 from gateway.circuit import Circuit
 from gateway.coalesce import Coalescer
+from gateway.in_flight import InFlight
 from gateway.redis_client import FAILURES
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class RedisCache:
         self._ttl_s = ttl_s
         self._clock = clock
         self._circuit = Circuit()
-        self._reads: Coalescer[None, bytes, bytes | None] = Coalescer(self._read, in_flight=2)
+        self._reads: Coalescer[None, bytes, bytes | None] = Coalescer(self._read, InFlight(2))
         self._pending: dict[bytes, bytes] = {}
         self._handed_over = asyncio.Event()
         self._cold = True

@@ -17,6 +17,7 @@ from aiohttp import web
 from gateway.app import make_runner, make_sites
 from gateway.config import Config
 from gateway.errors import FixgateError
+from gateway.in_flight import Board
 from gateway.keys import SERVICES, SIBLINGS
 from gateway.services import Services
 from gateway.serving.listeners import Listen
@@ -29,13 +30,19 @@ LEAVE_S = 2.0
 
 
 async def serve(
-    config: Config, listen: Listen, link: socket.socket | None = None, *, waits: bool = False
+    config: Config,
+    listen: Listen,
+    link: socket.socket | None = None,
+    *,
+    board: Board | None = None,
+    waits: bool = False,
 ) -> None:
     """Serve until told to stop; then drain.
 
     Args:
         listen: gives the listening sockets, when all else is ready.
         link: to the parent, for one of several workers; it stops when the parent is gone.
+        board: what all workers have under way, likewise.
         waits: take no connection before this process has been ready.
 
     Raises:
@@ -43,7 +50,7 @@ async def serve(
         ConfigError: a file that an option names cannot be used.
     """
     stop = asyncio.Event()
-    runner = make_runner(config)
+    runner = make_runner(config, board=board)
     await runner.setup()
     services = runner.app[SERVICES]
     _stop_on_signals(stop)

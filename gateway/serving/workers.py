@@ -23,6 +23,8 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from gateway import in_flight
+from gateway.in_flight import Board
 from gateway.serving.siblings import PUSH_S
 from gateway.serving.worker_link import Answer, Ask, FromWorker, Reload, Tell, Told, Up, receive, send
 from gateway.telemetry.report import Report, departed, merged
@@ -45,9 +47,9 @@ class Worker:
     """One process and the parent's end of its link."""
 
     def __init__(
-        self, number: int, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter
+        self, number: int, row: int, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter
     ) -> None:
-        self.number, self.process, self.writer = number, process, writer
+        self.number, self.row, self.process, self.writer = number, row, process, writer
         self.up = asyncio.Event()
         self.started_at = time.monotonic()
         self.last = Report()
@@ -73,6 +75,10 @@ class Workers:
         self._places: list[Worker | None] = [None] * count
         self._workers: set[Worker] = set()
         self._gone = Report()
+        rows = 4 * count  # more than can be there at once while some are being replaced
+        self._board_file = in_flight.create(rows)
+        self._board = Board(self._board_file, 0)
+        self._free_rows = list(reversed(range(rows)))
         self._numbers = itertools.count(1)
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,16 +149,17 @@ class Workers:
         """A new worker; the first one takes connections at once if no other does."""
         waits = not first or any(one.up.is_set() for one in self._workers)
         ours, theirs = socket.socketpair()
-        descriptors = [theirs.fileno(), *(one.fileno() for one in self._sockets)]
-        link, *listeners = map(str, descriptors)
-        number = next(self._numbers)
+        descriptors = [theirs.fileno(), self._board_file, *(one.fileno() for one in self._sockets)]
+        link, board, *listeners = map(str, descriptors)
+        number, row = next(self._numbers), self._free_rows.pop()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "gateway.serving.worker", link, str(int(waits)), *listeners),
+                *(sys.executable, "-P", "-m", "gateway.serving.worker"),
+                *(link, board, str(row), str(int(waits)), *listeners),
                 pass_fds=descriptors,
             )
         reader, writer = await asyncio.open_connection(sock=ours)
-        worker = Worker(number, process, writer)
+        worker = Worker(number, row, process, writer)
         self._workers.add(worker)
         self._run(self._listen(worker, reader))
         return worker
@@ -172,6 +179,8 @@ class Workers:
                     worker.last = report
                     self._run(self._answer(worker, number))
         self._workers.discard(worker)
+        self._board.clear(worker.row)
+        self._free_rows.append(worker.row)
         self._gone = departed(merged([self._gone, worker.last]))
         worker.writer.close()
 

@@ -13,6 +13,7 @@ from gateway.cache.fixes import FixCache
 from gateway.cache.memory import MemoryCache
 from gateway.domain import Float, Lane, Options, PredictRequest, RawOutputs, Recording
 from gateway.errors import Unavailable
+from gateway.in_flight import InFlight
 from gateway.locate import Locator
 from gateway.pipeline import Pipeline
 from gateway.threads import Threads
@@ -60,7 +61,7 @@ class Stand:
             cache=cache,
             threads=Threads(self.threads, 2),
             admission=Admission(objective_s=60.0, calls_in_flight=1),
-            calls_in_flight=1,
+            in_flight=InFlight(1),
         )
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.coalesce import Coalescer
+from gateway.in_flight import InFlight
 from gateway.priority import Priority
 from tests.gateway.waiting import settle
 
@@ -47,7 +48,7 @@ def upstream() -> Upstream:
 
 @pytest.fixture
 def coalescer(upstream: Upstream) -> Coalescer[str, int, int]:
-    return Coalescer(upstream, in_flight=1)
+    return Coalescer(upstream, InFlight(1))
 
 
 def ask(coalescer: Coalescer[str, int, int], item: int, lane: str = "a") -> "asyncio.Task[int]":
@@ -117,7 +118,7 @@ async def test_lanes_do_not_wait_for_each_other(
 
 
 async def test_no_more_calls_are_under_way_than_allowed(upstream: Upstream) -> None:
-    coalescer: Coalescer[str, int, int] = Coalescer(upstream, in_flight=2)
+    coalescer: Coalescer[str, int, int] = Coalescer(upstream, InFlight(2))
     asked = [ask(coalescer, item) for item in range(4)]
     await settle()
     assert [items for _, items in upstream.calls] == [[0], [1]]
@@ -248,7 +249,7 @@ async def test_a_call_that_ends_in_cancellation_keeps_nobody_waiting() -> None:
     async def closed(_: str, __: Sequence[int]) -> list[int]:
         raise asyncio.CancelledError
 
-    coalescer: Coalescer[str, int, int] = Coalescer(closed, in_flight=1)
+    coalescer: Coalescer[str, int, int] = Coalescer(closed, InFlight(1))
     asked = ask(coalescer, 1)
     await settle()
     assert asked.cancelled()
@@ -376,7 +377,7 @@ def test_every_item_is_answered_once_or_withdrawn_and_nothing_is_kept(
             await asyncio.sleep(0)
             return [item * 10 for item in items]
 
-        coalescer: Coalescer[str, int, int] = Coalescer(send, in_flight=in_flight)
+        coalescer: Coalescer[str, int, int] = Coalescer(send, InFlight(in_flight))
         numbers, tasks = iter(range(10_000)), {}
         for priority, lane, count, leaves in asked:
             items = [next(numbers) for _ in range(count)]

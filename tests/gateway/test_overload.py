@@ -19,6 +19,7 @@ from gateway.cache.memory import MemoryCache
 from gateway.deadline import within
 from gateway.domain import Float, Lane, RawOutputs
 from gateway.errors import DeadlineExceeded, Overloaded
+from gateway.in_flight import InFlight
 from gateway.locate import Locator
 from gateway.pipeline import Pipeline
 from gateway.priority import Priority
@@ -83,7 +84,7 @@ class Service:
             cache=cache,
             threads=Threads(Executor(), 1),
             admission=Admission(objective_s=OBJECTIVE_S, calls_in_flight=2),
-            calls_in_flight=2,
+            in_flight=InFlight(2),
         )
         self.pipeline: Pipeline = pipeline(max_batch_size=LIMIT)
         self.outcomes: list[Outcome] = []
