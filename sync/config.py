@@ -45,7 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     versions_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     keep: Annotated[int, msgspec.Meta(ge=0, le=100)] = 1
     max_batch_size: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
-    instances: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    instances: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 0
     kind: Literal["cpu", "gpu"] = "cpu"
     preflight_timeout_s: Positive = 120.0

@@ -32,7 +32,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Defaults(msgspec.Struct, frozen=True):
-    """What holds where no tag says otherwise; `threads` 0 shares `cores` among the instances."""
+    """What holds where no tag says otherwise.
+
+    `instances` 0: two that share `cores`, for the threads of one wait for each other at every operator, and
+    for whatever else runs on their cores (docs/performance.md); one on a single core or a GPU. `threads` 0
+    shares the cores among the instances.
+    """
 
     max_batch_size: int
     instances: int
@@ -61,12 +66,14 @@ def first(defaults: Defaults, model_tags: Mapping[str, str], version_tags: Mappi
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         raise SettingsError(f"tag {PREFIX}{path.rstrip('`')}: {message}") from error
-    instances = chosen.instances or defaults.instances
+    kind = chosen.kind or defaults.kind
+    usual = 2 if kind == "cpu" and defaults.cores > 1 else 1
+    instances = chosen.instances or defaults.instances or usual
     return Settings(
         max_batch_size=chosen.max_batch_size or defaults.max_batch_size,
         instances=instances,
         threads=chosen.threads or defaults.threads or max(1, defaults.cores // instances),
-        kind=chosen.kind or defaults.kind,
+        kind=kind,
     )
 
 

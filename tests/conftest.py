@@ -1,5 +1,6 @@
 """The real parts that the suite shares: each is started once per run, when the first test asks for it."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,9 @@ import redis
 from hypothesis import settings
 
 from tests import launch
+
+# An instance is a process of Triton's here. What `fixgate up` makes of it by itself: tests/stack/test_up.py.
+os.environ.setdefault("FIXGATE_INSTANCES", "1")
 
 # A shared machine may stall any example; time is no property of the code under test.
 settings.register_profile("fixgate", deadline=None)

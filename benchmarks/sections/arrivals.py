@@ -1,9 +1,10 @@
 """The highest rate of Poisson arrivals whose p95 stays under 500 ms (bar 6)."""
 
-import asyncio
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+
+import uvloop
 
 from benchmarks import bodies, machine
 from benchmarks.bodies import Form

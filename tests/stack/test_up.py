@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from contract.cpu import cores
 from stack import process
 from tests.launch import free_ports
 
@@ -160,6 +161,13 @@ def test_both_demo_versions_are_in_the_registry_and_served(stack: Stack) -> None
     found = get(stack.url("mlflow", f"/api/2.0/mlflow/registered-models/alias?{query}"))
     assert found["model_version"]["version"] == "1"
     stack.wait_for(lambda: versions() == ["1", "2"], "version 2 served")
+
+
+@pytest.mark.skipif(cores() < 2, reason="one core has one instance")
+def test_two_instances_of_a_version_share_the_cores(stack: Stack) -> None:
+    config = get(stack.url("triton-http", "/v2/models/localization/config"))
+    assert [group["count"] for group in config["instance_group"]] == [2]
+    assert config["parameters"]["intra_op_thread_count"]["string_value"] == str(cores() // 2)
 
 
 def test_a_second_stack_on_the_same_home_is_refused(stack: Stack, home: Path) -> None:

@@ -69,6 +69,7 @@ class Rig:
             poll_s=0.05,
             versions_s=0.0,
             max_batch_size=4,
+            instances=1,
             threads=1,
             drain_s=0.0,
             unalias_s=0.0,

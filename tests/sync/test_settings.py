@@ -2,9 +2,20 @@
 
 import pytest
 
-from sync.settings import Defaults, Settings, SettingsError, dump_tag, first, parse_tag
+from sync.settings import Defaults, Kind, Settings, SettingsError, dump_tag, first, parse_tag
 
 DEFAULTS = Defaults(max_batch_size=32, instances=1, threads=0, kind="cpu", cores=4)
+
+
+@pytest.mark.parametrize(
+    ("cores", "kind", "instances", "threads"),
+    [(1, "cpu", 1, 1), (2, "cpu", 2, 1), (9, "cpu", 2, 4), (4, "gpu", 1, 4)],
+)
+def test_two_instances_share_the_cores_where_nothing_is_said(
+    cores: int, kind: Kind, instances: int, threads: int
+) -> None:
+    chosen = first(Defaults(32, 0, 0, kind, cores), {}, {})
+    assert (chosen.instances, chosen.threads) == (instances, threads)
 
 
 def test_defaults_share_the_cores_among_the_instances() -> None:

@@ -145,6 +145,22 @@ async def test_a_large_body_is_not_even_read_unless_its_fix_may_well_be_cached(
     writer.close()
 
 
+@pytest.mark.parametrize(
+    ("query", "hits", "refused"),
+    [("&cache_enabled=false", 1.0, True), ("", 0.0, True), ("", 0.5, False)],
+    ids=["not to be cached", "cached ones are rare", "may be cached"],
+)
+async def test_while_requests_are_refused_a_small_body_is_looked_at_only_for_a_cached_fix(
+    overloaded: Overloaded, query: str, hits: float, refused: bool
+) -> None:
+    assert (await overloaded.post(42))[0] == 503
+    overloaded.gateway.services.predictor._locator._hits[ECHO] = hits
+    headers = PATIENT | {"Content-Type": "application/octet-stream"}
+    url = f"{PATH}?dtype=f32_le{query}"
+    async with overloaded.gateway.client.post(url, data=b"of no row's length", headers=headers) as response:
+        assert response.status == (503 if refused else 400)
+
+
 async def test_bytes_under_way_are_bounded(start_gateway: StartGateway, alone: Config) -> None:
     """What one client has sent leaves no room for another's body; when it has left, there is room again."""
     gateway = await start_gateway(changed(alone, max_queued_bytes=4 << 20, max_timeout_ms=600_000))

@@ -140,6 +140,23 @@ async def test_the_parent_hears_from_every_worker_that_it_answers(alone: Config)
             assert "worker 1 answers" in await log_until_up(gateway, 3)
 
 
+async def test_a_worker_that_is_alone_with_work_has_all_calls_under_way(alone: Config) -> None:
+    """Two of them share two calls; one connection is one worker's."""
+    samples = [{"features": [45, 9, 100, 200, row / 99]} for row in range(3 * stand.MAX_BATCH)]
+    async with holding_triton() as triton:
+        options = environment(alone, FIXGATE_TRITON_GRPC=triton.address, FIXGATE_WORKERS="2")
+        async with running(options) as gateway:
+            await log_until_up(gateway, 2)
+            path, headers = f"/models/{ECHO}/predict/batch", {"X-Request-Timeout-Ms": "60000"}
+            asking = asyncio.create_task(
+                gateway.client.post(path, json={"samples": samples}, headers=headers)
+            )
+            await until(lambda: triton.held == 2, within_s=WITHIN_S)
+            triton.release.set()
+            assert (await asking).status == 200
+    assert triton.rows == [stand.MAX_BATCH] * 3
+
+
 async def test_only_one_worker_takes_connections_before_the_model_is_served(
     alone: Config, empty_redis: str
 ) -> None:
