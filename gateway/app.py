@@ -29,6 +29,7 @@ from gateway.serving.listeners import BACKLOG, Listen
 from gateway.serving.server import Runner
 from gateway.serving.siblings import Siblings
 from gateway.serving.tls import server_context
+from gateway.telemetry.counters import Counters
 from gateway.telemetry.report import Report, report
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -99,7 +100,7 @@ def make_app(
     """
     app = web.Application(client_max_size=config.max_body_bytes)
     app[ACCESS] = make_access(config, clock)
-    app[SIBLINGS] = Siblings(lambda: _report(app[SERVICES]))
+    app[SIBLINGS] = Siblings(lambda whole: _report(app[SERVICES], whole=whole))
     if config.cors_origins:
         setup_cors(app, config.cors_origins)
     for prefix in ("", HEIMDALL, ANALYTICS):
@@ -123,9 +124,9 @@ def make_app(
     return app
 
 
-def _report(services: Services) -> Report:
+def _report(services: Services, *, whole: bool) -> Report:
     services.ledger.settle()
-    return report(services.metrics.registry, services.counters)
+    return report(services.metrics.registry, services.counters if whole else Counters())
 
 
 def _count_keys(app: web.Application) -> None:

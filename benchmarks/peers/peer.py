@@ -116,15 +116,16 @@ def fastapi_iq(workers: int) -> Peer:
     )
 
 
-def litserve(threads: int) -> Peer:
-    """LitServe, batches of up to 32."""
+def litserve(threads: int, workers: int = 1) -> Peer:
+    """LitServe, batches of up to 32 in each of its workers."""
     return Peer(
-        f"LitServe, {_threads(threads)}",
+        f"LitServe, {_threads(threads)}" if workers == 1 else f"LitServe, {workers} workers",
         "litserve",
         _script("litserve_app.py"),
         bodies.HEX,
         "/predict",
         threads=threads,
+        variables={"WORKERS": str(workers)},
     )
 
 
@@ -195,7 +196,7 @@ def _threads(count: int) -> str:
 
 PEERS: dict[str, tuple[Peer, ...]] = {
     "fastapi": (fastapi(1), fastapi(2)),
-    "litserve": (litserve(1), litserve(2)),
+    "litserve": (litserve(1), litserve(2), litserve(1, workers=2)),
     "bentoml": (bentoml(1), bentoml(2)),
     "mlserver": (mlserver(1), mlserver(2)),
     "ray": (ray(1), ray(2)),

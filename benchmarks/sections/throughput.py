@@ -14,7 +14,7 @@ from benchmarks.setting import UNCACHED, Setting, closed_rows, rate_plot, rates
 from benchmarks.workloads.models import LARGE, SMALL, TINY, Workload
 from benchmarks.wrk import Measured
 
-IN_PROCESS = "onnxruntime in process, best batch"
+IN_PROCESS = "onnxruntime in process, best batch and threads"
 DIRECT, OURS = "Triton direct, HTTP binary", "fixgate"
 
 
@@ -55,7 +55,8 @@ def _throughput(setting: Setting, name: str, workload: Workload, title: str) -> 
         "s a round after a warm-up; all sides take turns within each round. Bodies: the float32 tensor for "
         "fixgate, Triton, FastAPI and Ray, JSON for those that read nothing else. fixgate runs as `fixgate "
         "up` starts it, a worker for each core, with validation, ellipse, metrics, request ids. Peers that "
-        "run one call at a time are tried with one thread of onnxruntime and with two.",
+        "run one call at a time are tried with one thread of onnxruntime and with two; LitServe also with "
+        "two workers of one thread, as fixgate has two instances of the model.",
         ("served by", "requests/s", "p50 ms", "p95 ms", "p99 ms", "requests", "failed"),
         closed_rows(taken),
         load_before=load,

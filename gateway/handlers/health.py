@@ -63,7 +63,7 @@ async def startup(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus' text format."""
-    body = exposition(await request.app[SIBLINGS].report())
+    body = exposition(await request.app[SIBLINGS].report(whole=False))
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

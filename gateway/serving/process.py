@@ -21,6 +21,7 @@ from gateway.in_flight import Board
 from gateway.keys import SERVICES, SIBLINGS
 from gateway.services import Services
 from gateway.serving.listeners import Listen
+from gateway.serving.worker_link import BUFFER
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ async def _close_for_newcomers(runner: web.AppRunner) -> None:
 @contextlib.asynccontextmanager
 async def _linked(app: web.Application, link: socket.socket, stop: asyncio.Event) -> AsyncIterator[None]:
     siblings = app[SIBLINGS]
-    reader, writer = await asyncio.open_connection(sock=link)
+    reader, writer = await asyncio.open_connection(sock=link, limit=BUFFER)
     siblings.link(writer)
 
     async def follow() -> None:

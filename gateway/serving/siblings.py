@@ -28,10 +28,10 @@ class Siblings:
     """What all processes report. Without a link to a parent this one is all there is.
 
     Args:
-        own: makes this process's report.
+        own: makes this process's report, whole or without counts.
     """
 
-    def __init__(self, own: Callable[[], Report]) -> None:
+    def __init__(self, own: Callable[[bool], Report]) -> None:
         self._own = own
         self._writer: asyncio.StreamWriter | None = None
         self._numbers = itertools.count(1)
@@ -42,14 +42,14 @@ class Siblings:
         """Whether there is no parent."""
         return self._writer is None
 
-    async def report(self) -> Report:
-        """Of all processes; of this one alone when the parent does not answer."""
-        own = self._own()
+    async def report(self, *, whole: bool = True) -> Report:
+        """Of all processes; of this one alone when the parent does not answer. Not whole: without counts."""
+        own = self._own(whole)
         if self._writer is None:
             return own
         number = next(self._numbers)
         answer = self._asked[number] = asyncio.get_running_loop().create_future()
-        self._send(Ask(number, own))
+        self._send(Ask(number, own, whole))
         try:
             async with asyncio.timeout(WAIT_S):
                 others = await answer
@@ -69,8 +69,8 @@ class Siblings:
         try:
             while (message := await receive(reader, ToWorker)) is not None:
                 match message:
-                    case Tell(number=number):
-                        self.tell(number)
+                    case Tell(number=number, whole=whole):
+                        self.tell(number, whole=whole)
                     case Answer(number=number, reports=reports):
                         if (asked := self._asked.get(number)) is not None and not asked.done():
                             asked.set_result(reports)
@@ -83,9 +83,9 @@ class Siblings:
         """Say that requests are answered."""
         self._send(Up())
 
-    def tell(self, number: int = 0) -> None:
+    def tell(self, number: int = 0, *, whole: bool = True) -> None:
         """Report."""
-        self._send(Told(number, self._own()))
+        self._send(Told(number, self._own(whole), whole))
 
     async def _push(self) -> None:
         while True:

@@ -8,6 +8,9 @@ import msgspec
 
 from gateway.telemetry.report import Report
 
+BUFFER = 1 << 20
+"""Bytes that a reader of the link takes at once: a report with its times has some hundred thousand."""
+
 _LENGTH = 4
 _MOST = 256 << 20
 
@@ -17,10 +20,14 @@ class Up(msgspec.Struct, tag=True):
 
 
 class Told(msgspec.Struct, tag=True):
-    """From a worker: its report, of its own accord (`number` 0) or because it was asked."""
+    """From a worker: its report, of its own accord (`number` 0) or because it was asked.
+
+    `whole` False, here and below: without counts, which /metrics does not tell.
+    """
 
     number: int
     report: Report
+    whole: bool = True
 
 
 class Ask(msgspec.Struct, tag=True):
@@ -28,12 +35,14 @@ class Ask(msgspec.Struct, tag=True):
 
     number: int
     report: Report
+    whole: bool
 
 
 class Tell(msgspec.Struct, tag=True):
     """To a worker: report."""
 
     number: int
+    whole: bool
 
 
 class Answer(msgspec.Struct, tag=True):

@@ -26,7 +26,7 @@ from typing import Any
 from gateway import in_flight
 from gateway.in_flight import Board
 from gateway.serving.siblings import PUSH_S
-from gateway.serving.worker_link import Answer, Ask, FromWorker, Reload, Tell, Told, Up, receive, send
+from gateway.serving.worker_link import BUFFER, Answer, Ask, FromWorker, Reload, Tell, Told, Up, receive, send
 from gateway.telemetry.report import Report, departed, merged
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,10 @@ class Worker:
         self.last = Report()
         self.heard, self.silent = False, 0
         self.asked: dict[int, asyncio.Event] = {}
+
+    def reports(self, report: Report, *, whole: bool) -> None:
+        """What it has to tell; where that is not all, its last counts stay."""
+        self.last = report if whole else Report(report.families, self.last.counts)
 
     def stop(self) -> None:
         """Let it drain and end."""
@@ -158,7 +162,7 @@ class Workers:
                 *(link, board, str(row), str(int(waits)), *listeners),
                 pass_fds=descriptors,
             )
-        reader, writer = await asyncio.open_connection(sock=ours)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=BUFFER)
         worker = Worker(number, row, process, writer)
         self._workers.add(worker)
         self._run(self._listen(worker, reader))
@@ -171,30 +175,30 @@ class Workers:
                 case Up():
                     log.info("worker %d answers", worker.number)
                     worker.up.set()
-                case Told(number=number, report=report):
-                    worker.last = report
+                case Told(number=number, report=report, whole=whole):
+                    worker.reports(report, whole=whole)
                     if (asked := worker.asked.get(number)) is not None:
                         asked.set()
-                case Ask(number=number, report=report):
-                    worker.last = report
-                    self._run(self._answer(worker, number))
+                case Ask(number=number, report=report, whole=whole):
+                    worker.reports(report, whole=whole)
+                    self._run(self._answer(worker, number, whole=whole))
         self._workers.discard(worker)
         self._board.clear(worker.row)
         self._free_rows.append(worker.row)
         self._gone = departed(merged([self._gone, worker.last]))
         worker.writer.close()
 
-    async def _answer(self, worker: Worker, number: int) -> None:
+    async def _answer(self, worker: Worker, number: int, *, whole: bool) -> None:
         """What all others report; of one that does not answer in time, what it reported last."""
         others = [one for one in self._workers if one is not worker and one.up.is_set()]
-        await asyncio.gather(*(self._ask(one) for one in others))
-        reports = [one.last for one in self._workers if one is not worker]
-        send(worker.writer, Answer(number, [*reports, self._gone]))
+        await asyncio.gather(*(self._ask(one, whole=whole) for one in others))
+        reports = [*(one.last for one in self._workers if one is not worker), self._gone]
+        send(worker.writer, Answer(number, reports if whole else [Report(one.families) for one in reports]))
 
-    async def _ask(self, worker: Worker) -> None:
+    async def _ask(self, worker: Worker, *, whole: bool) -> None:
         number = next(self._numbers)
         asked = worker.asked[number] = asyncio.Event()
-        send(worker.writer, Tell(number))
+        send(worker.writer, Tell(number, whole))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GATHER_S):
                 await asked.wait()

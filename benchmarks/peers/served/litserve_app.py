@@ -31,6 +31,8 @@ class Model(litserve.LitAPI):
 
 if __name__ == "__main__":
     server = litserve.LitServer(
-        Model(max_batch_size=32, batch_timeout=0.002), accelerator="cpu", workers_per_device=1
+        Model(max_batch_size=32, batch_timeout=0.002),
+        accelerator="cpu",
+        workers_per_device=int(os.environ["WORKERS"]),
     )
     server.run(host="127.0.0.1", port=int(os.environ["PORT"]), log_level="error", generate_client_file=False)
