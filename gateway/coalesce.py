@@ -2,6 +2,9 @@
 
 Single requests leave before batches, which have a share of every call that both wait for; mirrored traffic
 leaves when nothing else waits anywhere, one call at a time.
+
+What is too much for one call is shared evenly among as few as it takes, so that a model's instances, which
+run them side by side, are done at the same time: 100 rows at 32 a call are four calls of 25.
 """
 
 import asyncio
@@ -196,13 +199,14 @@ class _Queue(Generic[Item, Answer]):
     def take(self) -> list[_Entry[Item, Answer]]:
         """The next call's entries, single requests first; none when only mirrored ones wait."""
         single, batch = self.entries[Priority.INTERACTIVE], self.entries[Priority.BATCH]
+        room = _even(len(single) + len(batch), self.limit)
         if not batch:
-            return self._pop(single, self.limit)
-        self._owed = self._owed + BATCH_SHARE * self.limit if single else 0.0
+            return self._pop(single, room)
+        self._owed = self._owed + BATCH_SHARE * room if single else 0.0
         share = min(int(self._owed), len(batch))
         self._owed -= share
-        first = self._pop(single, self.limit - share)
-        return first + self._pop(batch, self.limit - len(first))
+        first = self._pop(single, room - share)
+        return first + self._pop(batch, room - len(first))
 
     def take_mirrored(self) -> list[_Entry[Item, Answer]]:
         """The next call's entries when only mirrored ones wait."""
@@ -214,3 +218,9 @@ class _Queue(Generic[Item, Answer]):
         for entry in leaving:
             del entries[entry]
         return leaving
+
+
+def _even(count: int, limit: int) -> int:
+    """The size of each of the fewest calls of at most `limit` that carry `count`."""
+    calls = -(-count // limit)
+    return -(-count // calls) if calls else 0

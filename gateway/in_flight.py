@@ -21,7 +21,7 @@ class Board:
     """What each worker has under way, in memory that all of them see: a row each, a byte for each lane.
 
     Args:
-        descriptor: of a file in memory with `size(rows)` bytes; see `create`.
+        descriptor: of the file in memory, from `create`.
         row: the one that this process writes.
     """
 

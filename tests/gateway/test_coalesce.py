@@ -84,7 +84,7 @@ async def test_a_call_carries_no_more_than_the_limit(
     await settle()
     for call in range(3):
         await upstream.end(call)
-    assert [items for _, items in upstream.calls] == [[0], [1, 2, 3, 4], [5, 6]]
+    assert [items for _, items in upstream.calls] == [[0], [1, 2, 3], [4, 5, 6]]
     assert await asyncio.gather(*asked) == [0, 10, 20, 30, 40, 50, 60]
 
 
@@ -115,6 +115,17 @@ async def test_lanes_do_not_wait_for_each_other(
     assert await asked[1] == 20
     await upstream.end(0)
     assert await asked[0] == 10
+
+
+async def test_what_is_too_much_for_one_call_is_shared_evenly(upstream: Upstream) -> None:
+    coalescer: Coalescer[str, int, int] = Coalescer(upstream, InFlight(2))
+    asked = asyncio.create_task(coalescer.many("a", list(range(100)), limit=32))
+    await settle()
+    assert [len(items) for _, items in upstream.calls] == [25, 25]
+    for call in range(4):
+        await upstream.end(call)
+    assert await asked == [10 * item for item in range(100)]
+    assert [len(items) for _, items in upstream.calls] == [25] * 4
 
 
 async def test_no_more_calls_are_under_way_than_allowed(upstream: Upstream) -> None:

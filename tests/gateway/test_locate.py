@@ -118,7 +118,7 @@ async def test_cached_items_of_a_batch_are_not_computed_again(stand: Stand) -> N
 async def test_a_batch_larger_than_a_call_goes_in_several(stand: Stand) -> None:
     found = await many(stand.locator, *(row(10.0 + i) for i in range(2 * models.MAX_BATCH + 1)))
     assert outcomes(found) == ["miss"] * 17
-    assert [rows for _, rows in stand.backend.calls] == [8, 8, 1]
+    assert [rows for _, rows in stand.backend.calls] == [6, 6, 5]
 
 
 async def test_a_failed_call_fails_its_own_items_of_a_batch(stand: Stand) -> None:
