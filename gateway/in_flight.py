@@ -58,9 +58,10 @@ class InFlight:
 
     def allows(self, lane: Hashable, own: int) -> bool:
         """Whether a call may leave beside `own` that this process has under way."""
-        if self._board is None or own >= self._most:
-            return own < self._most
-        return not own or self._board.together(_column(lane)) < self._most
+        if not own:
+            return True
+        under_way = own if self._board is None else max(own, self._board.together(_column(lane)))
+        return under_way < self._most
 
     def note(self, lane: Hashable, own: int) -> None:
         """This process has so many under way now."""

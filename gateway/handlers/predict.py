@@ -1,6 +1,7 @@
 """POST …/predict and …/predict/batch."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -103,13 +104,13 @@ async def _parsed(
     content_type, query = request.headers.get("Content-Type"), read.query(request)
     length, is_json = request.content_length, (content_type or "").startswith(JSON)
     most = OFF_LOOP_JSON if is_json else OFF_LOOP_BYTES
-    costly = encoding is not None or length is None or length > most
-    if costly or services.admission.refusing:
+    size = math.inf if encoding is not None or length is None else length  # who knows what it will be
+    if size > most or services.admission.refusing:
         cached = BYPASS not in query
         services.predictor.admit(target.model, target.pin, target.priority, target.until, cached=cached)
-    if length is None or costly:
+    if size > most:
         _admit_to_threads(services, target)
-    elif length > LARGE:
+    elif size > LARGE:
         _admit(services, target, services.turns.wait_s)
     body = await read.body(request, target.until, services.config.max_body_bytes, share)
     watch.enter("parse")
