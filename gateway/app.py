@@ -99,15 +99,15 @@ def make_app(
         ConfigError: a file that an option names cannot be used.
     """
     app = web.Application(client_max_size=config.max_body_bytes)
-    app[ACCESS] = make_access(config, clock)
+    access = app[ACCESS] = make_access(config, clock)
     app[SIBLINGS] = Siblings(lambda whole: _report(app[SERVICES], whole=whole))
     if config.cors_origins:
         setup_cors(app, config.cors_origins)
     for prefix in ("", HEIMDALL, ANALYTICS):
         for method, path, handle, scope in ROUTES:
-            app.router.add_route(method, prefix + path, guarded(handle, scope))
+            app.router.add_route(method, prefix + path, guarded(handle, scope, access))
             if method == "GET":
-                app.router.add_route("HEAD", prefix + path, guarded(handle, scope))
+                app.router.add_route("HEAD", prefix + path, guarded(handle, scope, access))
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         async with running(config, board) as services:

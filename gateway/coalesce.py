@@ -47,7 +47,7 @@ class Coalescer(Generic[Lane, Item, Answer]):
         Raises:
             Whatever its call raised.
         """
-        entry = self._put(lane, [item], limit, priority)[0]
+        (entry,) = self._put(lane, [item], limit, priority)
         try:
             return await entry.answer
         except asyncio.CancelledError:

@@ -95,14 +95,15 @@ class Locator:
         Raises:
             Overloaded: it would come after `deadline` (the event loop's clock), or later than the objective.
         """
-        urgency = Urgency(priority, deadline)
         if not cached:
-            return _outcome((await self._compute(pipeline, [canonical], watch, urgency))[0], "bypass")
+            urgency = Urgency(priority, deadline)
+            return _outcome(await self._compute_one(pipeline, canonical, watch, urgency), "bypass")
         watch.enter("cache")
         key = pipeline.keys.key(canonical)
         if (fix := self._cache.recent(key)) is not None:
             self._looked_up(pipeline.model, 1, 1)
             return fix, "hit"
+        urgency = Urgency(priority, deadline)
         place = (key, priority is Priority.SHADOW)  # mirrored flights are refused sooner: not shared
         if place in self._flights:
             watch.enter("shared")
@@ -169,10 +170,18 @@ class Locator:
     async def _fly(
         self, pipeline: Pipeline, key: bytes, canonical: Canonical, watch: Stopwatch, urgency: Urgency
     ) -> Found:
+        """What `_find` does, for one input."""
+        fix = (await self._cache.find(pipeline.model, (key,))).get(key)
+        self._looked_up(pipeline.model, 1, fix is not None)
+        if fix is not None:
+            return fix, "hit"
         try:
-            return (await self._find(pipeline, {key: canonical}, watch, urgency))[key]
+            computed = await self._compute_one(pipeline, canonical, watch, urgency)
         except Overloaded as error:
             return error
+        if isinstance(computed, Fix):
+            self._cache.keep(pipeline.model, {key: computed})
+        return _outcome(computed, "miss")
 
     async def _find(
         self, pipeline: Pipeline, wanted: Mapping[bytes, Canonical], watch: Stopwatch, urgency: Urgency
@@ -192,7 +201,9 @@ class Locator:
     async def _compute_one(
         self, pipeline: Pipeline, canonical: Canonical, watch: Stopwatch, urgency: Urgency
     ) -> Fix | FixgateError:
-        """What `_compute` does, for one row that needs no thread, and without what only several need."""
+        """What `_compute` does, for one input and, if it needs no thread, without what only several need."""
+        if pipeline.costly(canonical):
+            return (await self._compute(pipeline, [canonical], watch, urgency))[0]
         with self._admitted(pipeline, 1, urgency):
             watch.enter("frontend")
             row = pipeline.row(canonical)
@@ -208,9 +219,7 @@ class Locator:
         self, pipeline: Pipeline, canonicals: Sequence[Canonical], watch: Stopwatch, urgency: Urgency
     ) -> list[Fix | FixgateError]:
         """Admission, then rows, then calls; rows of one shape leave together."""
-        costly = any(pipeline.costly(canonical) for canonical in canonicals)
-        if len(canonicals) == 1 and not costly:
-            return [await self._compute_one(pipeline, canonicals[0], watch, urgency)]
+        costly = any(map(pipeline.costly, canonicals))
         if costly:
             left_s = urgency.deadline - asyncio.get_running_loop().time()
             waits, what = self._threads.wait_s, "the signal front-end"

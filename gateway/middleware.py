@@ -40,8 +40,8 @@ def answering(app: web.Application, handle: Handle) -> Handle:
         services = app[SERVICES]
         tracing = services.tracing
         watch = Stopwatch() if tracing is None else tracing.begin(request.method, request.headers)
-        request[WATCH] = watch
-        request[REQUEST_ID] = request_id(request.headers.get("X-Request-Id"))
+        identifier = request_id(request.headers.get("X-Request-Id"))
+        request[WATCH], request[REQUEST_ID] = watch, identifier
         metrics = services.metrics
         status, sent = CLIENT_LEFT, 0
         metrics.in_progress += 1
@@ -50,21 +50,21 @@ def answering(app: web.Application, handle: Handle) -> Handle:
                 response = await handle(request)
             except Exception as error:  # noqa: BLE001 it is answered and logged
                 response = _told(request, error, metrics)
-            status, sent = response.status, response.content_length or 0
+            status = response.status
+            sent = response.size if isinstance(response, Answer) else response.content_length or 0
         finally:
-            resource = request.match_info.route.resource
-            route = resource.canonical if resource else ELSEWHERE
+            route = watch.route or ELSEWHERE
             metrics.in_progress -= 1
             at, seconds = time.time(), watch.elapsed_ms / 1e3
-            if status >= HTTPStatus.BAD_REQUEST and watch.outcome == "ok":
+            if status >= 400 and watch.outcome == "ok":
                 watch.outcome = "ClientLeft" if status == CLIENT_LEFT else "HttpError"
             services.ledger.request(request.method, route, status, at=at, seconds=seconds, watch=watch)
             services.request_log.answered(
-                request[REQUEST_ID], request.method, route, status, seconds=seconds, watch=watch, sent=sent
+                identifier, request.method, route, status, seconds=seconds, watch=watch, sent=sent
             )
             if tracing is not None:
-                tracing.end(watch, request[REQUEST_ID], request.method, route, status)
-        response.headers["X-Request-Id"] = request[REQUEST_ID]
+                tracing.end(watch, identifier, request.method, route, status)
+        response.headers["X-Request-Id"] = identifier
         if services.readiness.draining:
             response.force_close()
         return response

@@ -14,7 +14,7 @@ from gateway.cache.fixes import KeyMaker
 from gateway.domain import DEFAULT_LEVEL, Fix, Float, Lane, PredictRequest
 from gateway.errors import BadAnswer
 from gateway.prediction import derive_ahead
-from gateway.recordings.conform import conform
+from gateway.recordings.conform import conform, tensor_shape
 from gateway.recordings.frontend import mel_frontend
 
 Canonical = NDArray[Any]
@@ -37,6 +37,7 @@ class Pipeline:
         self.model = model
         self.version = version
         self.keys = KeyMaker(version.digest, contract.digest)
+        self._shape = tensor_shape(contract, version.inputs)
         self._lanes: dict[tuple[int, ...], Lane] = {}
         try:
             self._mel = (
@@ -51,8 +52,7 @@ class Pipeline:
         Raises:
             InvalidInput: it does not fit the contract.
         """
-        version = self.version
-        return conform(request.recording, request.options, version.contract, version.inputs)
+        return conform(request.recording, request.options, self.version.contract, self._shape)
 
     def costly(self, canonical: Canonical) -> bool:
         """Whether `row` takes long enough to need a thread."""

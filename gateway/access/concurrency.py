@@ -4,15 +4,14 @@ from gateway.errors import Overloaded
 
 
 class Concurrency:
-    """Turns away what comes while `limit` requests are under way, so that bodies never fill the memory."""
+    """Turns away what comes while `limit` requests are under way, so that bodies never fill the memory.
+
+    To be entered for each, any number of times at once.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._under_way = 0
-
-    def place(self) -> "Concurrency":
-        """To be entered, to be one of them."""
-        return self
 
     def __enter__(self) -> None:
         """Take a place.

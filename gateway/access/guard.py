@@ -6,7 +6,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.access.key_file import Scope
-from gateway.keys import ACCESS, KEY_NAME
+from gateway.access.policy import Access
+from gateway.keys import KEY_NAME
 
 
 def caller(request: web.Request) -> str:
@@ -15,18 +16,17 @@ def caller(request: web.Request) -> str:
     return f"gateway, for {f'key {name}' if name else request.remote or 'a client'}"
 
 
-def guarded(handle: Handler, scope: Scope | None) -> Handler:
-    """The handler for those who may call it; scope None = everyone, however often."""
+def guarded(handle: Handler, scope: Scope | None, access: Access) -> Handler:
+    """The handler for those whom `access` lets in; scope None = everyone, however often."""
     if scope is None:
         return handle
 
     @functools.wraps(handle)
     async def admitted(request: web.Request) -> web.StreamResponse:
-        access = request.app[ACCESS]
-        name = access.admit(scope, request.headers, request.remote)
+        name = access.admit(scope, request.headers, request.remote if access.rate else None)
         if name is not None:
             request[KEY_NAME] = name
-        with access.concurrency.place():
+        with access.concurrency:
             return await handle(request)
 
     return admitted

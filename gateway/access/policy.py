@@ -33,6 +33,9 @@ class Access:
     def admit(self, scope: Scope, headers: MultiMapping[str], address: str | None) -> str | None:
         """The name of the caller's key, None where keys are not asked for, when it may go ahead.
 
+        Args:
+            address: the caller's; only a rate asks for it.
+
         Raises:
             InvalidInput: two different keys were sent.
             Unauthorized: no key, or not one of ours.

@@ -29,7 +29,7 @@ async def document(request: web.Request, kind: type[T], config: Config, *, empty
     """
     until = asyncio.get_running_loop().time() + config.predict_timeout_ms / 1e3
     with request.app[SERVICES].memory.share() as share:
-        sent = await read.body(request, until, MAX_BYTES, share)
+        sent = await read.body(request, request.content_length, until, MAX_BYTES, share)
     body = decode(request.headers.get("Content-Encoding"), sent, MAX_BYTES)
     if not body and empty is not None:
         return empty

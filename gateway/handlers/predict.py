@@ -112,7 +112,7 @@ async def _parsed(
         _admit_to_threads(services, target)
     elif size > LARGE:
         _admit(services, target, services.turns.wait_s)
-    body = await read.body(request, target.until, services.config.max_body_bytes, share)
+    body = await read.body(request, length, target.until, services.config.max_body_bytes, share)
     watch.enter("parse")
     watch.received = len(body)
 
@@ -171,7 +171,7 @@ def _answer(
     headers = {"Server-Timing": ", ".join([f"{stage};dur={ms:.3f}" for stage, ms in stages.items()])}
     if predictions:
         first = predictions[0]
-        same = len({one.cache for one in predictions}) == 1
+        same = len(predictions) == 1 or len({one.cache for one in predictions}) == 1
         watch.cache = headers["X-Cache"] = first.cache if same else "mixed"
         watch.version = headers["X-Model-Version"] = str(first.version)
         if first.fallback_from is not None:

@@ -86,8 +86,8 @@ def deadline(request: web.Request, default_ms: int, longest_ms: int) -> float:
     return asyncio.get_running_loop().time() + timeout_ms / 1e3
 
 
-async def body(request: web.Request, until: float, limit: int, share: ByteShare) -> bytes:
-    """The whole body as it came; `share` holds what has arrived.
+async def body(request: web.Request, length: int | None, until: float, limit: int, share: ByteShare) -> bytes:
+    """The whole body as it came, `length` bytes if its head is right; `share` holds what has arrived.
 
     Raises:
         Overloaded: there is no room for it.
@@ -95,11 +95,12 @@ async def body(request: web.Request, until: float, limit: int, share: ByteShare)
         InvalidInput: it ends too early.
         BodyTimeout: it did not arrive in time.
     """
-    if (request.content_length or 0) > limit:
-        raise TooLarge(f"{request.content_length:,} bytes; at most {limit:,} are allowed", field="body")
+    if length is not None and length > limit:
+        raise TooLarge(f"{length:,} bytes; at most {limit:,} are allowed", field="body")
+    content = request.content
     try:
-        if request.content.is_eof():  # all of it is here: neither a limit on time nor a copy is needed
-            whole = request.content.read_nowait()
+        if content.is_eof():  # all of it is here: neither a limit on time nor a copy is needed
+            whole = content.read_nowait()
             if len(whole) > limit:
                 raise TooLarge(f"more than {limit:,} bytes; at most that many are allowed", field="body")
             share.grow(len(whole))

@@ -81,7 +81,7 @@ class Live:
             self._passed_over = 0
             self._made.append((self._next_position(), one))
             self.writer.put(one)
-        self._news.set()
+            self._news.set()
 
     def close(self) -> None:
         """End every watcher's feed: this gateway is about to stop."""

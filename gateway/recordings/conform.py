@@ -21,12 +21,12 @@ DYNAMIC = -1
 
 
 def conform(
-    recording: Recording, options: Options, contract: ModelContract, inputs: Sequence[TensorSpec]
+    recording: Recording, options: Options, contract: ModelContract, shape: tuple[int, ...]
 ) -> Complex | Float:
     """The recording as this model's contract wants it, in C order.
 
     Args:
-        inputs: the served version's input tensors; the contract names one of them.
+        shape: the input tensor's, from `tensor_shape`.
 
     Returns:
         For `kind: mel`, complex64 (receivers, samples), which the front-end turns into the tensor; for
@@ -40,10 +40,25 @@ def conform(
         raise InvalidInput("this model takes its input tensor, without named receivers", field="receiver_ids")
     order = None if options.receiver_ids is None else _order(options.receiver_ids, contract)
     if recording.features is not None:
-        return _in_order(_shaped(recording.features, _tensor_shape(contract, inputs)), order)
+        return _in_order(_shaped(recording.features, shape), order)
     if recording.iq is None:
         raise InvalidInput("exactly one of iq_data, features must be given, got none")
     return _iq(recording.iq, order, contract)
+
+
+def tensor_shape(contract: ModelContract, inputs: Sequence[TensorSpec]) -> tuple[int, ...]:
+    """Shape of the model's input tensor without the batch axis; -1 = dynamic.
+
+    Args:
+        inputs: the served version's input tensors; the contract names one of them.
+    """
+    match contract.input:
+        case MelInput(frontend=frontend):
+            return contract.receiver_count or DYNAMIC, frontend.n_mels, frontend.frames
+        case IqInput(samples=samples):
+            return contract.receiver_count or DYNAMIC, samples or DYNAMIC, 2
+        case TensorInput(tensor=tensor):
+            return {spec.name: spec.shape for spec in inputs}[tensor]
 
 
 def _iq(iq: Complex, order: list[int] | None, contract: ModelContract) -> Complex | Float:
@@ -118,17 +133,6 @@ def _order(ids: tuple[str, ...], contract: ModelContract) -> list[int]:
     if missing := [one for one in known if one not in ids]:
         raise InvalidInput(f"missing: {', '.join(missing)}; {allowed}", field="receiver_ids")
     return [ids.index(one) for one in known]
-
-
-def _tensor_shape(contract: ModelContract, inputs: Sequence[TensorSpec]) -> tuple[int, ...]:
-    """Shape of the model's input tensor without the batch axis; -1 = dynamic."""
-    match contract.input:
-        case MelInput(frontend=frontend):
-            return contract.receiver_count or DYNAMIC, frontend.n_mels, frontend.frames
-        case IqInput(samples=samples):
-            return contract.receiver_count or DYNAMIC, samples or DYNAMIC, 2
-        case TensorInput(tensor=tensor):
-            return {spec.name: spec.shape for spec in inputs}[tensor]
 
 
 def _shaped(features: Float, wanted: tuple[int, ...]) -> Float:

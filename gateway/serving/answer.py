@@ -12,6 +12,13 @@ from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
 class Answer(web.Response):
     """One with a body that is all there. Where others have a say in its headers, aiohttp writes it."""
 
+    _body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self._body)
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Begin; nothing is written yet."""
         plain = request.version == HttpVersion11 and request.keep_alive and self.keep_alive is None
@@ -28,11 +35,9 @@ class Answer(web.Response):
         if writer is None or self._req is not None:
             await super().write_eof(data)
             return
-        body = self.body
-        assert isinstance(body, bytes)  # noqa: S101 that is what it is for
-        lines = [f"{name}: {value}" for name, value in self.headers.items()]
-        head = "\r\n".join([f"HTTP/1.1 {self.status} {self.reason}", *lines, _about(len(body))])
-        await writer.write_eof(head.encode() + body)
+        lines = [f"{name}: {value}\r\n" for name, value in self._headers.items()]
+        head = f"HTTP/1.1 {self._status} {self._reason}\r\n{''.join(lines)}{_about(len(self._body))}"
+        await writer.write_eof(head.encode() + self._body)
         self._eof_sent = True
         self._payload_writer = None
 

@@ -7,19 +7,21 @@ from itertools import pairwise
 class Stopwatch:
     """Time per stage of one request; whoever carries the request says which stage it enters.
 
-    For metrics, log and traces, who knows notes: model and version ("" = none), cache (as `X-Cache` has it),
-    outcome (`ok`, or the class of the error), received (bytes of the body, as sent), traceparent ("" = none),
-    told (the stages' milliseconds as the client was told them, None = it was not).
+    For metrics, log and traces, who knows notes: route (its pattern, "" = none took it), model and version
+    ("" = none), cache (as `X-Cache` has it), outcome (`ok`, or the class of the error), received (bytes of
+    the body, as sent), traceparent ("" = none), told (the stages' milliseconds as the client was told them,
+    None = it was not).
     """
 
     __slots__ = (
-        "_marks", "_started", "cache", "model", "outcome", "received", "told", "traceparent", "version",
+        "_marks", "_started", "cache", "model", "outcome", "received", "route", "told", "traceparent",
+        "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
         self._marks = [("read", self._started)]
-        self.model = self.version = self.cache = self.traceparent = ""
+        self.route = self.model = self.version = self.cache = self.traceparent = ""
         self.outcome = "ok"
         self.received = 0
         self.told: dict[str, float] | None = None
@@ -41,7 +43,7 @@ class Stopwatch:
     def stages_ms(self) -> dict[str, float]:
         """Every stage so far, in the order first entered, the present one included."""
         spent: dict[str, float] = {}
-        now = time.perf_counter()
-        for (stage, began), (_, ended) in pairwise([*self._marks, ("", now)]):
-            spent[stage] = spent.get(stage, 0.0) + (ended - began) * 1e3
+        for (stage, began), (_, ended) in pairwise([*self._marks, ("", time.perf_counter())]):
+            ms = (ended - began) * 1e3
+            spent[stage] = spent[stage] + ms if stage in spent else ms
         return spent

@@ -97,8 +97,8 @@ def find_model(catalog: Catalog | None, name: str | None, default: str | None) -
 
 def default_name(catalog: Catalog, configured: str | None) -> str | None:
     """The default model's name, whether it is served or not; None when nothing settles it."""
-    only = next(iter(catalog.models)) if len(catalog.models) == 1 else None
-    return configured or catalog.default_model or only
+    named = configured or catalog.default_model
+    return named or (next(iter(catalog.models)) if len(catalog.models) == 1 else None)
 
 
 def pick(route: Route, *, session_id: str | None, draw: float, available: Available) -> Choice:

@@ -13,6 +13,7 @@ from gateway.access.guard import caller, guarded
 from gateway.access.key_file import Scope
 from gateway.app import make_app
 from gateway.config import Config
+from gateway.keys import ACCESS
 from gateway.serving.server import Runner
 from tests.gateway.conftest import Clock, changed
 
@@ -83,8 +84,8 @@ async def start_gate() -> AsyncIterator[StartGate]:
             return web.Response(text="held")
 
         app = make_app(config, clock)
-        app.router.add_route("POST", ADMINISTER, guarded(administer, Scope.ADMIN))
-        app.router.add_route("GET", HOLD, guarded(hold, Scope.READ))
+        app.router.add_route("POST", ADMINISTER, guarded(administer, Scope.ADMIN, app[ACCESS]))
+        app.router.add_route("GET", HOLD, guarded(hold, Scope.READ, app[ACCESS]))
         runner = Runner(app, send_timeout_s=5.0, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -9,7 +9,7 @@ from contract.catalog import TensorSpec
 from contract.model import ModelContract, parse
 from gateway.domain import Options, Recording
 from gateway.errors import InvalidInput
-from gateway.recordings.conform import conform
+from gateway.recordings.conform import conform, tensor_shape
 
 OUTPUT = {
     "position": {"tensor": "p", "order": ["latitude", "longitude"]},
@@ -48,7 +48,7 @@ def features(*shape: int) -> Recording:
 
 
 def run(recording: Recording, model: ModelContract, *shape: int, **options: Any) -> Any:
-    return conform(recording, Options(**options), model, spec(*shape))
+    return conform(recording, Options(**options), model, tensor_shape(model, spec(*shape)))
 
 
 def test_iq_for_a_front_end_stays_as_it_is() -> None:

@@ -164,14 +164,6 @@ async def test_percent_encoded_names_are_decoded_the_same_way_each_time(
         assert (status, told["values"]) == (200, {"model": model})
 
 
-async def test_handlers_cannot_change_what_is_remembered(place: Place) -> None:
-    await place.ask("GET", "/models/m")
-    (way,) = place.ways.values()
-    before = dict(way.values)
-    await place.ask("GET", "/models/m")
-    assert way.values == before == {"model": "m"}
-
-
 async def test_a_preflight_is_answered_before_and_after_the_ways_are_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,7 +11,7 @@ from contract.model import ModelContract, parse
 from contract.rollout import Plan, Rollout
 from gateway.domain import Options, PredictRequest, Recording
 from gateway.errors import InvalidInput
-from gateway.recordings.conform import conform
+from gateway.recordings.conform import conform, tensor_shape
 from gateway.versions.routing import route
 from gateway.versions.shadow_plan import restated, shadow_plan
 from tests.gateway import stand
@@ -100,7 +100,8 @@ FEATURES = PredictRequest(Recording(features=np.zeros((2, 8, 4), np.float32)), O
 
 def fits(request: PredictRequest, other: ModelContract) -> Any:
     """The canonical input under the other contract."""
-    return conform(request.recording, request.options, other, stand.mel_model("m", 1).served().inputs)
+    shape = tensor_shape(other, stand.mel_model("m", 1).served().inputs)
+    return conform(request.recording, request.options, other, shape)
 
 
 def test_an_unstated_sample_rate_is_the_one_of_the_contract_that_took_it() -> None:
