@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -34,15 +35,33 @@ class Flights(Generic[Key, Answer]):
         joined = flight is not None
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(start()))
-            flight.task.add_done_callback(lambda _: self._forget(key, flight))
-        flight.waiters += 1
+            flight.task.add_done_callback(partial(self._landed, key, flight))
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        flight.waiting[answer] = None
         try:
-            return await asyncio.shield(flight.task), joined
-        finally:
-            flight.waiters -= 1
-            if flight.waiters == 0 and not flight.task.done():
-                self._forget(key, flight)
-                flight.task.cancel()
+            return await answer, joined
+        except asyncio.CancelledError:
+            self._leave(key, flight, answer)
+            raise
+
+    def _leave(self, key: Key, flight: "_Flight[Answer]", answer: "asyncio.Future[Answer]") -> None:
+        del flight.waiting[answer]
+        if not flight.waiting and not flight.task.done():
+            self._forget(key, flight)
+            flight.task.cancel()
+
+    def _landed(self, key: Key, flight: "_Flight[Answer]", task: "asyncio.Task[Answer]") -> None:
+        self._forget(key, flight)
+        waiting = [answer for answer in flight.waiting if not answer.done()]
+        if task.cancelled():
+            for answer in waiting:
+                answer.cancel()
+        elif (error := task.exception()) is not None:
+            for answer in waiting:
+                answer.set_exception(error)
+        else:
+            for answer in waiting:
+                answer.set_result(task.result())
 
     def _forget(self, key: Key, flight: "_Flight[Answer]") -> None:
         if self._flights.get(key) is flight:
@@ -50,8 +69,8 @@ class Flights(Generic[Key, Answer]):
 
 
 class _Flight(Generic[Answer]):
-    __slots__ = ("task", "waiters")
+    __slots__ = ("task", "waiting")
 
     def __init__(self, task: "asyncio.Task[Answer]") -> None:
         self.task = task
-        self.waiters = 0
+        self.waiting: dict[asyncio.Future[Answer], None] = {}

@@ -76,7 +76,10 @@ class RedisCache:
         """The values found, within two round trips' time."""
         if not self._circuit.allows(self._clock()):
             return [None] * len(keys)
-        found = await self._reads.many(None, [redis_key(model, key) for key in keys], limit=BATCH)
+        if len(keys) == 1:
+            found: Sequence[Any] = (await self._reads.one(None, redis_key(model, keys[0]), limit=BATCH),)
+        else:
+            found = await self._reads.many(None, [redis_key(model, key) for key in keys], limit=BATCH)
         return [one if isinstance(one, bytes) else None for one in found]
 
     def put(self, model: str, values: Mapping[bytes, bytes]) -> None:
@@ -116,7 +119,7 @@ class RedisCache:
     async def _read(self, _: None, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         try:
             found: Sequence[Any] = await _in_time(self._redis.mget(keys))
-        except FAILURES as error:
+        except Exception as error:  # noqa: BLE001 also what a client makes of answers that are none
             self._failed(error)
             return [None] * len(keys)
         self._circuit.succeeded()

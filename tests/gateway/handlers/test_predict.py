@@ -332,7 +332,7 @@ async def test_identical_concurrent_requests_share_one_call(
         ]
         await until(lambda: triton.held == 1)
         flights = gateway.services.predictor._locator._flights._flights
-        await until(lambda: [flight.waiters for flight in flights.values()] == [4])
+        await until(lambda: [len(flight.waiting) for flight in flights.values()] == [4])
         triton.release.set()
         headers = [headers["X-Cache"] for _, _, headers in await asyncio.gather(*asked)]
     assert sorted(headers) == ["coalesced", "coalesced", "coalesced", "miss"]
