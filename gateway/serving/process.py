@@ -6,6 +6,7 @@ every answer closes its connection; what is under way may end.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -66,6 +67,7 @@ async def serve(
         for site in make_sites(runner, config, listen):
             await site.start()
             log.info("listening on %s", site.name)
+        _spare_the_collector()
         runner.app[SIBLINGS].up()
         await stop.wait()
         services.readiness.draining = True
@@ -82,6 +84,12 @@ async def reload(services: Services) -> None:
         log.error("reload: %s", error.detail)  # noqa: TRY400 the message says it all
         return
     log.log(logging.INFO if reply.ok else logging.ERROR, "reload: %s", reply.message)
+
+
+def _spare_the_collector() -> None:
+    """What is there by now stays: looking through all of it again takes 35 ms, and nobody is answered then."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _either(*events: asyncio.Event) -> None:
