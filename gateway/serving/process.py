@@ -87,7 +87,7 @@ async def reload(services: Services) -> None:
 
 
 def _spare_the_collector() -> None:
-    """What is there by now stays: looking through all of it again takes 35 ms, and nobody is answered then."""
+    """What is there by now stays: looking through all of it again takes 35 ms, in which nobody is served."""
     gc.collect()
     gc.freeze()
 
