@@ -9,6 +9,7 @@ from gateway.access.cors import setup_cors
 from gateway.access.guard import guarded
 from gateway.access.key_file import Scope
 from gateway.access.policy import make_access
+from gateway.board import Board
 from gateway.config import Config
 from gateway.handlers import (
     console,
@@ -22,11 +23,11 @@ from gateway.handlers import (
     rollout,
     routing,
 )
-from gateway.in_flight import Board
 from gateway.keys import ACCESS, SERVICES, SIBLINGS
 from gateway.services import Services, running
 from gateway.serving.listeners import BACKLOG, Listen
 from gateway.serving.server import Runner
+from gateway.serving.shared_site import SharedSite
 from gateway.serving.siblings import Siblings
 from gateway.serving.tls import server_context
 from gateway.telemetry.counters import Counters
@@ -93,7 +94,7 @@ def make_app(
     Args:
         config: every option.
         clock: that of rate limits and of the look at the file of API keys, in seconds.
-        board: what all workers have under way, where this is one of several.
+        board: what all workers see, where this is one of several.
 
     Raises:
         ConfigError: a file that an option names cannot be used.
@@ -161,12 +162,16 @@ def make_runner(
     )
 
 
-def make_sites(runner: web.AppRunner, config: Config, listen: Listen) -> list[web.SockSite]:
-    """Where the server listens, with TLS when the options name a certificate.
+def make_sites(
+    runner: web.AppRunner, config: Config, listen: Listen, board: Board | None = None
+) -> list[web.SockSite]:
+    """Where the server listens, with TLS when the options name a certificate; `board` as for `make_app`.
 
     Raises:
         OSError: the address cannot be listened on.
         ConfigError: the certificate or its key cannot be used.
     """
     tls = server_context(config.tls_cert, config.tls_key) if config.tls_cert and config.tls_key else None
-    return [web.SockSite(runner, one, ssl_context=tls, backlog=BACKLOG) for one in listen()]
+    if board is None:
+        return [web.SockSite(runner, one, ssl_context=tls, backlog=BACKLOG) for one in listen()]
+    return [SharedSite(runner, one, board, ssl_context=tls, backlog=BACKLOG) for one in listen()]

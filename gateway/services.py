@@ -12,6 +12,7 @@ from typing import Any
 from contract.catalog import Catalog
 from contract.cpu import cores
 from gateway.admission import Admission, ByteBudget
+from gateway.board import Board
 from gateway.cache.fixes import FixCache
 from gateway.cache.generation import CacheGeneration
 from gateway.cache.memory import MemoryCache
@@ -21,7 +22,7 @@ from gateway.config import Config
 from gateway.deployments import Deployments
 from gateway.domain import Fix, Recording
 from gateway.errors import FixgateError
-from gateway.in_flight import Board, InFlight
+from gateway.in_flight import InFlight
 from gateway.kept.live import WATCHERS, Live
 from gateway.kept.recent import Recent
 from gateway.kept.remembered import Remembered
@@ -124,7 +125,7 @@ async def running(config: Config, board: Board | None = None) -> AsyncIterator[S
     """The parts, with their background work under way. Needs neither Redis nor Triton to be up.
 
     Args:
-        board: what all workers have under way, where this is one of several.
+        board: what all workers see, where this is one of several.
     """
     async with contextlib.AsyncExitStack() as stack:
         feed_redis = connect(config.redis_url, max_connections=4)

@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from gateway.app import make_runner, make_sites
+from gateway.board import Board
 from gateway.config import Config
 from gateway.errors import FixgateError
-from gateway.in_flight import Board
 from gateway.keys import SERVICES, SIBLINGS
 from gateway.services import Services
 from gateway.serving.listeners import Listen
@@ -44,7 +44,7 @@ async def serve(
     Args:
         listen: gives the listening sockets, when all else is ready.
         link: to the parent, for one of several workers; it stops when the parent is gone.
-        board: what all workers have under way, likewise.
+        board: what all workers see, likewise.
         waits: take no connection before this process has been ready.
 
     Raises:
@@ -64,7 +64,7 @@ async def serve(
             await stack.enter_async_context(_linked(runner.app, link, stop))
         if waits:
             await _either(services.readiness.started, stop)
-        for site in make_sites(runner, config, listen):
+        for site in make_sites(runner, config, listen, board):
             await site.start()
             log.info("listening on %s", site.name)
         _spare_the_collector()

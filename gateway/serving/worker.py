@@ -1,6 +1,6 @@
 """One worker: `python -m gateway.serving.worker LINK BOARD ROW WAITS LISTENER...`, as its parent starts it.
 
-LINK, BOARD and LISTENER are descriptors that it hands down; BOARD and ROW are those of `gateway.in_flight`.
+LINK, BOARD and LISTENER are descriptors that it hands down; BOARD and ROW are those of `gateway.board`.
 WAITS is 1 for a worker that is not to take connections before it is ready: another one takes them.
 """
 
@@ -14,8 +14,8 @@ for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
 import uvloop  # noqa: E402
 
 from contract.logs import configure  # noqa: E402
+from gateway.board import Board  # noqa: E402
 from gateway.config import ConfigError, from_env  # noqa: E402
-from gateway.in_flight import Board  # noqa: E402
 from gateway.serving.listeners import adopt  # noqa: E402
 from gateway.serving.process import serve  # noqa: E402
 

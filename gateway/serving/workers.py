@@ -23,8 +23,8 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from gateway import in_flight
-from gateway.in_flight import Board
+from gateway import board
+from gateway.board import Board
 from gateway.serving.siblings import PUSH_S
 from gateway.serving.worker_link import BUFFER, Answer, Ask, FromWorker, Reload, Tell, Told, Up, receive, send
 from gateway.telemetry.report import Report, departed, merged
@@ -80,7 +80,7 @@ class Workers:
         self._workers: set[Worker] = set()
         self._gone = Report()
         rows = 4 * count  # more than can be there at once while some are being replaced
-        self._board_file = in_flight.create(rows)
+        self._board_file = board.create(rows)
         self._board = Board(self._board_file, 0)
         self._free_rows = list(reversed(range(rows)))
         self._numbers = itertools.count(1)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway.board import LANES, Board, create
 from gateway.domain import Lane
-from gateway.in_flight import LANES, Board, InFlight, create
+from gateway.in_flight import InFlight
 from tests.gateway import stand
 
 LANE = Lane("m", 1, "x", (2,), stand.mel_model("m", 1).contract.output)
@@ -66,12 +67,13 @@ def test_every_process_finds_the_same_place_for_a_lane(board_file: int) -> None:
     """Python's own hashes of strings differ from one to the next."""
     InFlight(9, Board(board_file, 0)).note(LANE, 7)
     script = (
-        "import sys\nfrom gateway.in_flight import Board, InFlight\n"
+        "import sys\nfrom gateway.board import Board\nfrom gateway.in_flight import InFlight\n"
         "from tests.gateway.test_in_flight import LANE\n"
         "InFlight(9, Board(int(sys.argv[1]), 1)).note(LANE, 5)"
     )
     subprocess.run([sys.executable, "-c", script, str(board_file)], pass_fds=[board_file], check=True)
-    written = os.pread(board_file, 3 * LANES, 0)
+    size = os.fstat(board_file).st_size
+    written, row = os.pread(board_file, size, 0), size // 3
     [column] = [column for column in range(LANES) if written[column]]
-    assert (written[column], written[LANES + column]) == (7, 5)
+    assert (written[column], written[row + column]) == (7, 5)
     assert sum(written) == 12

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.app import make_runner, make_sites
+from gateway.board import Board, create
 from gateway.config import Config, ConfigError
 from gateway.serving.listeners import listen
 from gateway.serving.tls import server_context
@@ -30,13 +31,14 @@ def pair(tmp_path: Path) -> Pair:
     return issue(tmp_path)
 
 
-@pytest.fixture
-async def url(pair: Pair, alone: Config) -> AsyncIterator[str]:
+@pytest.fixture(params=["alone", "one of several workers"])
+async def url(pair: Pair, alone: Config, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """A gateway that listens as its options say."""
     config = changed(alone, port=free_ports(1)[0], tls_cert=pair.certificate, tls_key=pair.key)
     runner = make_runner(config)
     await runner.setup()
-    (site,) = make_sites(runner, config, lambda: listen(config.host, config.port))
+    board = None if request.param == "alone" else Board(create(2), 0)
+    (site,) = make_sites(runner, config, lambda: listen(config.host, config.port), board)
     await site.start()
     yield site.name
     await runner.cleanup()

@@ -1,0 +1,114 @@
+"""A listener from which several workers take connections: one a round, and nobody many more than others.
+
+uvloop takes all that wait at once. Of a hundred clients that come together one worker would get eighty, and
+be busy with them while others stand still.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_runner import BaseSite
+
+from gateway.board import Board
+
+log = logging.getLogger(__name__)
+
+AHEAD = 4
+"""So many connections more than another may a worker have before it leaves the next one to others."""
+
+COURTESY_S = 0.002
+"""For how long it does: they may stand still."""
+
+FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+PAUSE_S = 0.1
+"""Before the next connection is taken when there is no descriptor or no memory left for one."""
+
+
+class SharedSite(web.SockSite):
+    """aiohttp's, for one of several workers; `board` tells how many connections each has."""
+
+    def __init__(self, runner: web.AppRunner, listener: socket.socket, board: Board, **options: Any) -> None:
+        super().__init__(runner, listener, **options)
+        self._listener = listener
+        self._board = board
+        self._opening: dict[asyncio.Task[None], web.RequestHandler] = {}
+        self._later: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Take connections from now on."""
+        await BaseSite.start(self)
+        self._listener.setblocking(False)
+        self._listener.listen(self._backlog)
+        self._board.write_connections(self._open())
+        self._watch()
+
+    async def stop(self) -> None:
+        """Take no more; what is open stays so."""
+        if self._later is not None:
+            self._later.cancel()
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+        self._board.write_connections(None)
+        await super().stop()
+
+    def _watch(self) -> None:
+        asyncio.get_running_loop().add_reader(self._listener, self._offered)
+
+    def _offered(self) -> None:
+        """A connection waits: take it now, or in a moment if one that has fewer has not taken it by then."""
+        own, fewest = self._open(), self._board.fewest()
+        self._board.write_connections(own)
+        if fewest is None or own <= fewest + AHEAD:
+            self._take()
+        else:
+            self._rest(COURTESY_S)
+
+    def _rest(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        self._later = loop.call_later(seconds, self._back)
+
+    def _back(self) -> None:
+        self._watch()
+        self._take()
+
+    def _take(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker was quicker, or the client has left
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            log.error("no connection can be taken: %s", error.strerror)  # noqa: TRY400 the words say it all
+            self._rest(PAUSE_S)
+            return
+        assert self._runner.server is not None  # noqa: S101 it is there as long as its sites
+        protocol = self._runner.server()
+        opening = asyncio.create_task(self._serve(connection, protocol))
+        self._opening[opening] = protocol
+        opening.add_done_callback(self._opened)
+        self._board.write_connections(self._open())
+
+    def _opened(self, opening: asyncio.Task[None]) -> None:
+        del self._opening[opening]
+        self._board.write_connections(self._open())
+
+    async def _serve(self, connection: socket.socket, protocol: web.RequestHandler) -> None:
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._ssl_context)
+        except OSError as error:  # TLS that is none, or takes too long, among them
+            log.debug("a connection was lost before its first request: %s", error)
+            connection.close()
+
+    def _open(self) -> int:
+        """Connections, those included that are being opened: of TLS, whose handshake takes a while."""
+        server = self._runner.server
+        arriving = sum(protocol.transport is None for protocol in self._opening.values())
+        return arriving + (len(server.connections) if server else 0)
