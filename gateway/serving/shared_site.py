@@ -5,7 +5,6 @@ be busy with them while others stand still.
 """
 
 import asyncio
-import errno
 import logging
 import socket
 from typing import Any
@@ -23,9 +22,8 @@ AHEAD = 4
 COURTESY_S = 0.002
 """For how long it does: they may stand still."""
 
-FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 PAUSE_S = 0.1
-"""Before the next connection is taken when there is no descriptor or no memory left for one."""
+"""Before the next connection is taken when one could not be, as without a free file descriptor."""
 
 
 class SharedSite(web.SockSite):
@@ -37,6 +35,7 @@ class SharedSite(web.SockSite):
         self._board = board
         self._opening: dict[asyncio.Task[None], web.RequestHandler] = {}
         self._later: asyncio.TimerHandle | None = None
+        self._failing = False
 
     async def start(self) -> None:
         """Take connections from now on."""
@@ -82,11 +81,12 @@ class SharedSite(web.SockSite):
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # another worker was quicker, or the client has left
         except OSError as error:
-            if error.errno not in FULL:
-                raise
-            log.error("no connection can be taken: %s", error.strerror)  # noqa: TRY400 the words say it all
+            if not self._failing:
+                log.error("no connection can be taken: %s", error.strerror)  # noqa: TRY400 it says it all
+            self._failing = True
             self._rest(PAUSE_S)
             return
+        self._failing = False
         assert self._runner.server is not None  # noqa: S101 it is there as long as its sites
         protocol = self._runner.server()
         opening = asyncio.create_task(self._serve(connection, protocol))
