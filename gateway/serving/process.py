@@ -64,10 +64,10 @@ async def serve(
             await stack.enter_async_context(_linked(runner.app, link, stop))
         if waits:
             await _either(services.readiness.started, stop)
+        _spare_the_collector()
         for site in make_sites(runner, config, listen, board):
             await site.start()
             log.info("listening on %s", site.name)
-        _spare_the_collector()
         runner.app[SIBLINGS].up()
         await stop.wait()
         services.readiness.draining = True

@@ -42,7 +42,7 @@ class SharedSite(web.SockSite):
         await BaseSite.start(self)
         self._listener.setblocking(False)
         self._listener.listen(self._backlog)
-        self._board.write_connections(self._open())
+        self._tell()
         self._watch()
 
     async def stop(self) -> None:
@@ -51,7 +51,7 @@ class SharedSite(web.SockSite):
             self._later.cancel()
         asyncio.get_running_loop().remove_reader(self._listener)
         self._listener.close()
-        self._board.write_connections(None)
+        self._tell()
         await super().stop()
 
     def _watch(self) -> None:
@@ -59,9 +59,9 @@ class SharedSite(web.SockSite):
 
     def _offered(self) -> None:
         """A connection waits: take it now, or in a moment if one that has fewer has not taken it by then."""
-        own, fewest = self._open(), self._board.fewest()
-        self._board.write_connections(own)
-        if fewest is None or own <= fewest + AHEAD:
+        self._tell()
+        fewest = self._board.fewest()
+        if fewest is None or self._open() <= fewest + AHEAD:
             self._take()
         else:
             self._rest(COURTESY_S)
@@ -92,11 +92,11 @@ class SharedSite(web.SockSite):
         opening = asyncio.create_task(self._serve(connection, protocol))
         self._opening[opening] = protocol
         opening.add_done_callback(self._opened)
-        self._board.write_connections(self._open())
+        self._tell()
 
     def _opened(self, opening: asyncio.Task[None]) -> None:
         del self._opening[opening]
-        self._board.write_connections(self._open())
+        self._tell()
 
     async def _serve(self, connection: socket.socket, protocol: web.RequestHandler) -> None:
         connection.setblocking(False)
@@ -106,6 +106,11 @@ class SharedSite(web.SockSite):
         except OSError as error:  # TLS that is none, or takes too long, among them
             log.debug("a connection was lost before its first request: %s", error)
             connection.close()
+
+    def _tell(self) -> None:
+        """What is open here; nothing more once no connections are taken, whatever is still being opened."""
+        closed = self._listener.fileno() < 0
+        self._board.write_connections(None if closed else self._open())
 
     def _open(self) -> int:
         """Connections, those included that are being opened: of TLS, whose handshake takes a while."""

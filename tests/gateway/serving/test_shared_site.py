@@ -39,7 +39,6 @@ class Place:
         self.boards = [Board(board_file, row) for row in range(3)]
         self.listeners = [listener, Full(fileno=os.dup(listener.fileno()))]
         self.runners: list[web.AppRunner] = []
-        self.sites: list[SharedSite] = []
 
     async def start(self, place: int) -> SharedSite:
         async def named(_: web.Request) -> web.Response:
@@ -51,7 +50,6 @@ class Place:
         await runner.setup()
         self.runners.append(runner)
         site = SharedSite(runner, self.listeners[place], self.boards[place], backlog=BACKLOG)
-        self.sites.append(site)
         await site.start()
         return site
 
@@ -138,6 +136,18 @@ async def test_one_that_stops_leaves_what_comes_to_the_others_and_keeps_what_it_
     assert counts == [0, MANY]
     assert sum(len(runner.server.connections) for runner in place.runners if runner.server) == 2 * MANY
     await close(writers + late)
+
+
+async def test_what_is_being_opened_when_it_stops_does_not_make_it_one_that_takes_connections(
+    place: Place,
+) -> None:
+    site = await place.start(0)
+    with socket.create_connection(place.address, timeout=10):
+        site._take()
+        await site.stop()
+        assert site._opening
+        await until(lambda: not site._opening)
+    assert place.boards[1].fewest() is None
 
 
 async def test_without_descriptors_it_takes_nobody_and_then_everybody(
