@@ -24,11 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import redis
 import uvloop
 from aiohttp import web
 
 from benchmarks import machine
-from benchmarks.hits import NAME, PATH, SHAPE, seed
+from contract import catalog as catalogs
+from contract import keys, model
+from contract.catalog import Catalog, ServedModel, ServedVersion, TensorSpec
 from gateway.app import make_runner
 from gateway.config import from_env
 from gateway.domain import Float, Lane, RawOutputs
@@ -36,6 +39,8 @@ from gateway.triton import endpoints
 from stack.part import LOOPBACK
 from tests import launch
 
+NAME, SHAPE = "inside", (3, 128, 32)
+PATH = "/predict?dtype=f32_le"
 CONNECTIONS, BODIES = 32, 256
 TAKES_S = "BENCHMARK_CALL_S"
 OVERLOADED = {TAKES_S: "0.03", "FIXGATE_OBJECTIVE_MS": "10"}
@@ -47,6 +52,34 @@ SIDES = {
     "miss": "fix computed, no cache",
     "refused": "refused, no cache",
 }
+
+
+CONTRACT = model.parse(
+    {
+        "schema": 1,
+        "input": {"tensor": "x", "kind": "tensor"},
+        "output": {
+            "position": {"tensor": "positions", "order": ["latitude", "longitude"]},
+            "uncertainty": {
+                "tensor": "uncertainties",
+                "kind": "sigma",
+                "units": "metres",
+                "order": ["north", "east"],
+            },
+        },
+    }
+)
+SERVED = ServedVersion(
+    version=1,
+    digest="d" * 64,
+    contract=CONTRACT,
+    sigma_scale=1.0,
+    max_batch_size=32,
+    inputs=(TensorSpec("x", "FP32", SHAPE),),
+    outputs=(TensorSpec("positions", "FP32", (2,)), TensorSpec("uncertainties", "FP32", (2,))),
+    served_since=0.0,
+    created_at=0.0,
+)
 
 
 class Memory(asyncio.Transport):
@@ -152,6 +185,20 @@ def bursts(runner: web.AppRunner, side: str) -> Callable[[], Any]:
     return burst
 
 
+def publish(redis_url: str) -> None:
+    """The catalogue that names the model."""
+    served = ServedModel(name=NAME, versions=(SERVED,), aliases={"champion": 1}, routing=None)
+    catalog = Catalog(
+        schema=f"{catalogs.MAJOR}.{catalogs.MINOR}",
+        revision=1,
+        written_at=0.0,
+        models={NAME: served},
+        default_model=NAME,
+    )
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(keys.CATALOG, catalogs.dump(catalog))
+
+
 def main() -> None:
     """Measure every side in a process of its own, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -168,7 +215,7 @@ def main() -> None:
     print("| | µs, fastest round | µs, median round | calls in Python | ÷ bare, fastest |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, launch.redis_server(Path(folder)) as redis_url:
-        seed(redis_url)
+        publish(redis_url)
         environment = {
             **os.environ,
             "FIXGATE_REDIS_URL": redis_url,

@@ -6,7 +6,6 @@ stopped: the data plane needs neither, and they would take their share of the tw
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import processes
 from benchmarks.workloads.models import Workload
 from stack.options import usual_workers
 from stack.part import LOOPBACK, Part, http_ok
@@ -37,7 +37,11 @@ class Gateway:
 
     def rss_mb(self) -> float:
         """Resident memory of its processes together."""
-        return rss_mb(self.port)
+        return processes.rss_mb(processes.of_gateway(self.port))
+
+    def processor_s(self) -> float:
+        """Processor time of its processes so far."""
+        return processes.processor_s(processes.of_gateway(self.port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ class Service:
     def triton_http(self) -> str:
         """URL of Triton's HTTP listener."""
         return f"http://{self.parts.triton.http}"
+
+    def model_s(self) -> float:
+        """Processor time of Triton so far, and of the processes that run its models."""
+        return processes.processor_s(processes.of_triton(self.parts.triton.http))
 
     @contextlib.contextmanager
     def gateway(self, options: Mapping[str, str] | None = None) -> Iterator[Gateway]:
@@ -131,28 +139,3 @@ def _wait(gateway: Gateway, path: str) -> None:
         if time.monotonic() > until:
             raise TimeoutError(f"{path} is not served after {READY_S:g} s")
         time.sleep(0.2)
-
-
-def rss_mb(port: int) -> float:
-    """Resident memory of the gateway's processes on that port, in MB."""
-    return sum(_rss_mb(pid) for pid in _gateway_processes(port))
-
-
-def _gateway_processes(port: int) -> list[int]:
-    """By what their environment says."""
-    needle = f"FIXGATE_PORT={port}\0".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if (
-                entry.name.isdecimal()
-                and needle in (entry / "environ").read_bytes()
-                and b"gateway" in (entry / "cmdline").read_bytes()
-            ):
-                found.append(int(entry.name))
-    return found
-
-
-def _rss_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,8 +1,9 @@
 """Is there still time? What waits for a version, how long its calls take, and who is refused. Pure.
 
 The predicted time until a row's answer is what its version has in flight and in its queue, in calls as large
-as they will be, times what such calls have taken of late. It is an upper estimate: what the calls in flight
-have done already is not counted. Times are seconds of one monotonic clock, given by the caller.
+as they will be, times what such calls have taken of late; or what the first row that leaves with it will have
+waited, if that is longer. The first is an upper estimate: what the calls in flight have done already is not
+counted. Times are seconds of one monotonic clock, given by the caller.
 """
 
 from collections import Counter
@@ -37,7 +38,8 @@ class CallTime:
 
     Exponentially weighted least squares. A call that took more than four times what was expected counts as
     four times; one of the first that took less than a quarter makes those before it forgotten, for they
-    opened connections and warmed caches. Before calls of different sizes have been seen, a larger call is
+    opened connections and warmed caches (not one that ended right after another: instances that keep step are
+    no faster than they are). Before calls of different sizes have been seen, a larger call is
     expected to take no longer: being too hopeful is corrected by the next call, being too timid never.
     """
 
@@ -50,7 +52,7 @@ class CallTime:
         self._seen = 0
         self._rows = self._seconds = self._variance = self._covariance = 0.0
 
-    def observe(self, rows: int, seconds: float, *, at_least: bool = False) -> None:
+    def observe(self, rows: int, seconds: float, *, at_least: bool = False, overlapped: bool = False) -> None:
         """One call was answered; or, `at_least`, had taken so long when it was given up.
 
         Were those not counted, nothing would be refused while every call runs into its deadlines.
@@ -58,7 +60,7 @@ class CallTime:
         if at_least and seconds <= self.expected_s(rows):
             return
         if self._seen < _TRUSTED_AFTER:
-            if _OUTLIER * seconds < self.expected_s(rows):
+            if _OUTLIER * seconds < self.expected_s(rows) and not overlapped:
                 self._forget()
         elif not at_least:
             seconds = min(seconds, _OUTLIER * self.expected_s(rows))
@@ -98,23 +100,36 @@ class Call:
 class Station:
     """What one version has to do: rows that wait and calls in flight, and how fast it has been.
 
-    A call's time counts from the end of the call before it when they overlapped, so that it is right whether
-    a second call in flight makes the backend faster or only keeps it busy.
+    A call's time is learnt twice. From the end of the call before it when they overlapped: how fast the
+    backend is, whether a second call in flight makes it faster or only keeps it busy. And from its beginning:
+    what its own rows wait for, however many others come back meanwhile.
     """
 
-    __slots__ = ("_calls", "_calls_in_flight", "_ended", "_flying", "_rows", "_time", "name")
+    __slots__ = (
+        "_calls",
+        "_calls_in_flight",
+        "_ended",
+        "_flying",
+        "_rows",
+        "_time",
+        "_waits_since",
+        "_whole",
+        "name",
+    )
 
     def __init__(self, name: str, calls_in_flight: int) -> None:
         self.name = name
         self._calls_in_flight = calls_in_flight
         self._calls: set[Call] = set()
-        self._time = CallTime()
-        self._ended = float("-inf")
+        self._time, self._whole = CallTime(), CallTime()
+        self._ended = self._waits_since = float("-inf")
         self._rows = [0] * len(Priority)  # admitted and not answered, those in flight included
         self._flying = [0] * len(Priority)
 
-    def holding(self, rows: int, priority: Priority) -> "Held":
-        """To be entered for the time of `rows` from admission to their answer."""
+    def holding(self, rows: int, priority: Priority, now: float) -> "Held":
+        """To be entered, at once, for the time of `rows` from admission to their answer."""
+        if not any(map(self._waiting, _PRIORITIES)):
+            self._waits_since = now
         return Held(self._rows, rows, priority)
 
     def began(self, priorities: Iterable[Priority], now: float) -> Call:
@@ -122,6 +137,7 @@ class Station:
         counts = Counter(priorities)
         call = Call(tuple(counts[priority] for priority in Priority), now)
         self._calls.add(call)
+        self._waits_since = now
         for priority, count in counts.items():
             self._flying[priority] += count
         return call
@@ -131,7 +147,13 @@ class Station:
         self._calls.discard(call)
         for priority, count in enumerate(call.rows):
             self._flying[priority] -= count
-        self._time.observe(call.size, now - max(call.began, self._ended), at_least=not answered)
+        self._time.observe(
+            call.size,
+            now - max(call.began, self._ended),
+            at_least=not answered,
+            overlapped=call.began < self._ended,
+        )
+        self._whole.observe(call.size, now - call.began, at_least=not answered)
         self._ended = now
 
     @property
@@ -147,9 +169,22 @@ class Station:
     def answer_s(self, rows: int, limit: int, priority: Priority, now: float) -> float:
         """Predicted seconds until the last of `rows` more is answered; a call carries at most `limit`."""
         limit = max(1, limit)
-        calls, rest = divmod(self._leaving(rows, priority), limit)
+        leaving = self._leaving(rows, priority)
+        calls, rest = divmod(leaving, limit)
         queue_s = calls * self._time.expected_s(limit) + (self._time.expected_s(rest) if rest else 0.0)
-        return self._flying_s(now) + queue_s
+        return max(self._flying_s(now) + queue_s, self._next_s(rows, leaving, limit, now))
+
+    def _next_s(self, rows: int, leaving: int, limit: int, now: float) -> float:
+        """What the first of `leaving` rows in the queue will have taken, by what calls take from end to end.
+
+        It has waited since it came, or since the call before its own left; leaves once one of those in flight
+        is back; and its call is the longer for each of the others.
+        """
+        if not self._whole.known or not self._calls:
+            return 0.0
+        frees_s = min(self._whole.expected_s(call.size) + call.began for call in self._calls) - now
+        waited_s = now - self._waits_since if leaving > rows else 0.0
+        return waited_s + max(0.0, frees_s) + self._whole.expected_s(min(leaving, limit))
 
     def _waiting(self, priority: int) -> int:
         """Rows that have not left; those whose client left in flight are in `_flying` alone."""

@@ -156,10 +156,10 @@ class Locator:
         """
         if cached and self._hits.get(model, 1.0) > RARE:
             return
-        refused = None
+        refused, now = None, asyncio.get_running_loop().time()
         for version in versions:
             try:
-                self._admit(model, version, 1, LARGEST_CALL, urgency, last=False)
+                self._admit((model, version), 1, LARGEST_CALL, urgency, now, last=False)
             except Overloaded as error:
                 refused = error
             else:
@@ -231,9 +231,10 @@ class Locator:
             return await self._answers(pipeline, made, urgency.priority, watch)
 
     def _admitted(self, pipeline: Pipeline, rows: int, urgency: Urgency) -> Held:
-        version = pipeline.version
-        station = self._admit(pipeline.model, version.version, rows, version.max_batch_size, urgency)
-        return station.holding(rows, urgency.priority)
+        version, now = pipeline.version, asyncio.get_running_loop().time()
+        place = (pipeline.model, version.version)
+        station = self._admit(place, rows, version.max_batch_size, urgency, now)
+        return station.holding(rows, urgency.priority, now)
 
     def _looked_up(self, model: str, count: int, hits: int) -> None:
         if count:
@@ -241,10 +242,16 @@ class Locator:
             self._hits[model] = before + min(1.0, _NEWEST * count) * (hits / count - before)
 
     def _admit(
-        self, model: str, version: int, rows: int, limit: int, urgency: Urgency, *, last: bool = True
+        self,
+        place: tuple[str, int],
+        rows: int,
+        limit: int,
+        urgency: Urgency,
+        now: float,
+        *,
+        last: bool = True,
     ) -> Station:
-        now = asyncio.get_running_loop().time()
-        station = self._admission.station(model, version)
+        station = self._admission.station(*place)
         left_s = urgency.deadline - now
         self._admission.check_rows(
             station, rows, limit, priority=urgency.priority, left_s=left_s, now=now, last=last

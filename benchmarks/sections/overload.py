@@ -1,8 +1,9 @@
 """Three times the load that the service can bear: what is answered in time and refused, how it recovers."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ import uvloop
 from benchmarks import bodies, machine
 from benchmarks.record import Result
 from benchmarks.rounds import spread
-from benchmarks.service import Gateway
+from benchmarks.service import Gateway, Service
 from benchmarks.setting import UNCACHED, UNSHED, Failed, Setting
 from benchmarks.workloads.models import TINY
 from cli.load import message, open_loop
@@ -31,10 +32,21 @@ PROBE_EVERY_S = 0.1
 
 
 @dataclass(slots=True)
+class Cores:
+    """Processor seconds a second; `generator` only where it is this process."""
+
+    model: float = 0.0
+    gateway: float = 0.0
+    generator: float = 0.0
+
+
+@dataclass(slots=True)
 class Round:
     """One overload; seconds, and megabytes of the gateway's processes."""
 
     peak: float
+    peak_cores: Cores
+    cores: Cores = field(default_factory=Cores)
     overload: list[Sample] = field(default_factory=list)
     calm: list[Sample] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
@@ -74,10 +86,11 @@ def overload(setting: Setting) -> Result:
     load = machine.load()
     rounds = []
     for _ in range(setting.rounds):
-        with setting.service().gateway(UNSHED) as gateway:
+        with setting.service().gateway(UNSHED) as gateway, _metered(setting.service(), gateway) as cores:
             peak = setting.closed(_url(gateway), bodies.TENSOR.patient(), connections=64).rate
         with setting.service().gateway() as gateway:
-            rounds.append(uvloop.run(_round(gateway, peak, setting.seconds)))
+            rounds.append(Round(peak, cores, seconds=setting.seconds))
+            uvloop.run(_overload(setting.service(), gateway, rounds[-1]))
         one = rounds[-1]
         if not one.in_time:
             raise Failed(f"nothing was answered in time: {_statuses(one.overload)}")
@@ -136,12 +149,30 @@ def _rows(rounds: Sequence[Round]) -> list[list[str]]:
         row("memory before, MB", "", [one.rss_mb[0] for one in rounds]),
         row("memory at most, MB", "", [max(one.rss_mb) for one in rounds]),
         row("recovery, s", "< 2", [one.recovered_s for one in rounds]),
+        row("cores that the model has, at the peak", "", [one.peak_cores.model for one in rounds]),
+        row("the same, overloaded", "", [one.cores.model for one in rounds]),
+        row("cores that the gateway takes, at the peak", "", [one.peak_cores.gateway for one in rounds]),
+        row("the same, overloaded", "", [one.cores.gateway for one in rounds]),
+        row("cores that the generator takes, overloaded", "", [one.cores.generator for one in rounds]),
     ]
 
 
-async def _round(gateway: Gateway, peak: float, seconds: float) -> Round:
+@contextlib.contextmanager
+def _metered(service: Service, gateway: Gateway) -> Iterator[Cores]:
+    """What is used meanwhile, filled in at the end."""
+
+    def now() -> tuple[float, float, float, float]:
+        return time.perf_counter(), service.model_s(), gateway.processor_s(), time.process_time()
+
+    cores, before = Cores(), now()
+    yield cores
+    seconds, *used = (after - begun for begun, after in zip(before, now(), strict=True))
+    cores.model, cores.gateway, cores.generator = (one / seconds for one in used)
+
+
+async def _overload(service: Service, gateway: Gateway, done: Round) -> None:
     requests = [message.post(_url(gateway), body, bodies.OCTETS) for body in bodies.TENSOR.bodies(BODIES)]
-    done = Round(peak, rss_mb=[gateway.rss_mb()], seconds=seconds)
+    done.rss_mb.append(gateway.rss_mb())
     pool = Pool(message.address(gateway.url))
     probing = asyncio.create_task(_probe(gateway, done))
 
@@ -150,15 +181,16 @@ async def _round(gateway: Gateway, peak: float, seconds: float) -> Round:
         return await open_loop.run(pool, lambda number: requests[number % BODIES], plan)
 
     try:
-        await run(CALM * peak, CALM_S, 0.0)  # a cold start is another matter: tests/gateway/test_overload.py
-        loaded = await run(TIMES * peak, seconds, 2.0)
-        calm = await run(CALM * peak, CALM_S, 0.0)
+        # A cold start is another matter: tests/gateway/test_overload.py
+        await run(CALM * done.peak, CALM_S, 0.0)
+        with _metered(service, gateway) as done.cores:
+            loaded = await run(TIMES * done.peak, done.seconds, 2.0)
+        calm = await run(CALM * done.peak, CALM_S, 0.0)
     finally:
         probing.cancel()
         pool.close()
     await asyncio.gather(probing, return_exceptions=True)
     done.overload, done.calm, done.lag_s = loaded.samples, calm.samples, loaded.lag_s
-    return done
 
 
 async def _probe(gateway: Gateway, done: Round) -> None:

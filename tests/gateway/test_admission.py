@@ -13,6 +13,7 @@ from gateway.admission import (
     SHADOW_SHARE,
     Admission,
     ByteBudget,
+    Call,
     CallTime,
     Station,
 )
@@ -82,8 +83,8 @@ def busy(station: Station, in_flight: int, *, single: int = 0, batch: int = 0) -
     """So many rows in flight and waiting; yields the time when the call left."""
     now = 1000.0
     with (
-        station.holding(single + in_flight, Priority.INTERACTIVE),
-        station.holding(batch, Priority.BATCH),
+        station.holding(single + in_flight, Priority.INTERACTIVE, 0.0),
+        station.holding(batch, Priority.BATCH, 0.0),
     ):
         call = station.began([Priority.INTERACTIVE] * in_flight, now)
         yield now
@@ -95,6 +96,41 @@ def test_the_prediction_is_what_is_ahead_times_what_it_takes() -> None:
     with busy(station, 8, single=23) as now:
         assert station.answer_s(1, 8, Priority.INTERACTIVE, now) == pytest.approx(0.32, rel=0.1)
         assert station.answer_s(9, 8, Priority.INTERACTIVE, now) == pytest.approx(0.40, rel=0.1)
+
+
+def test_a_call_takes_as_long_as_it_takes_whatever_came_back_meanwhile() -> None:
+    """Two instances: one is busy with 30 rows for 0.36 s while the other answers 10, 10 and 10."""
+    station, now = Station("m", 2), 0.0
+
+    def began(rows: int) -> Call:
+        return station.began([Priority.INTERACTIVE] * rows, now)
+
+    for _ in range(15):
+        large = began(30)
+        for _ in range(3):
+            few = began(10)
+            now += 0.12
+            station.ended(few, now, answered=True)
+        station.ended(large, now, answered=True)
+    began(30)
+    began(10)
+    with station.holding(40, Priority.INTERACTIVE, now):  # those in flight
+        assert station.answer_s(30, 32, Priority.INTERACTIVE, now) == pytest.approx(0.12 + 0.36, rel=0.05)
+        with station.holding(20, Priority.INTERACTIVE, now + 0.02):
+            ten_more = station.answer_s(10, 32, Priority.INTERACTIVE, now + 0.1)
+            assert ten_more == pytest.approx(0.08 + 0.02 + 0.36, rel=0.05)  # the first waits since now + 0.02
+
+
+def test_instances_that_keep_step_are_not_taken_for_fast_ones() -> None:
+    """Of two calls that end together the second comes no time after the first."""
+    station, now = Station("m", 2), 0.0
+    for _ in range(2):
+        pair = [station.began([Priority.INTERACTIVE] * 8, now) for _ in range(2)]
+        now += 0.2
+        for call in pair:
+            station.ended(call, now, answered=True)
+    with busy(station, 8, single=8):
+        assert station.answer_s(1, 8, Priority.INTERACTIVE, 1000.0) > 0.2
 
 
 def test_overlapping_calls_count_from_one_answer_to_the_next() -> None:
@@ -246,7 +282,7 @@ def test_the_more_are_refused_the_later_they_are_to_come_back() -> None:
 def test_versions_that_have_nothing_to_do_are_forgotten_when_there_are_many() -> None:
     admission = Admission(objective_s=0.5, calls_in_flight=1)
     kept = admission.station("m", 0)
-    with kept.holding(1, Priority.INTERACTIVE):
+    with kept.holding(1, Priority.INTERACTIVE, 0.0):
         for version in range(1, 2000):
             admission.station("m", version)
         assert admission.station("m", 0) is kept

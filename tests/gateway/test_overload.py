@@ -147,7 +147,13 @@ def parallel() -> Backend:
     return Backend(fixed_s=0.006, row_s=0.00275, servers=2)
 
 
-@pytest.mark.parametrize("make", [tiny, large, parallel])
+def instances() -> Backend:
+    """ConvNeXt-Tiny in two instances of one thread each, on two slower cores: a call takes as long as anybody
+    may wait, and calls of different sizes overlap. 165 rows a second."""
+    return Backend(fixed_s=0.003, row_s=0.012, servers=2)
+
+
+@pytest.mark.parametrize("make", [tiny, large, parallel, instances])
 def test_at_three_times_the_capacity_nine_tenths_of_the_peak_are_answered_in_time(
     make: Callable[[], Backend],
 ) -> None:
@@ -162,6 +168,20 @@ def test_at_three_times_the_capacity_nine_tenths_of_the_peak_are_answered_in_tim
         assert max(took(steady, "refused")) == 0
         after = await service.load(0.5 * service.backend.peak, 3)
         assert {one.how for one in after} == {"answered"}
+
+    run(simulation())
+
+
+def test_instances_that_keep_step_are_not_flooded() -> None:
+    """Calls of whatever size take 0.2 s, two of them at once, and end together."""
+
+    async def simulation() -> None:
+        service = Service(Backend(fixed_s=0.2, row_s=1e-4, servers=2, noise=0.05))
+        steady = between(await service.load(3 * service.backend.peak, 10), 2, 10)
+        good = [one for one in took(steady) if one <= OBJECTIVE_S]
+        assert len(good) / 8 >= 0.7 * service.backend.peak
+        assert np.percentile(took(steady), 95) < OBJECTIVE_S
+        assert took(steady, "late") == []
 
     run(simulation())
 

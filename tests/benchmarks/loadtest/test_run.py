@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.loadtest.run import Target, profile
 from benchmarks.loadtest.traffic import KINDS, KNOWN
+from benchmarks.processes import of_gateway, rss_mb
 from benchmarks.scrape import outcomes
-from benchmarks.service import rss_mb
 from cli.client import GatewayClient
 from tests.gateway import stand
 from tests.launch import Triton
@@ -33,4 +33,4 @@ def test_users_send_the_mix_and_the_gateway_counts_the_hits(
         assert {one.kind for one in outcome.requests} <= set(KINDS)
         assert 0.5 < outcome.hit_rate < 1
         assert outcomes(url)["miss"] >= KNOWN
-        assert 20 < rss_mb(int(url.rpartition(":")[2])) < 2000
+        assert 20 < rss_mb(of_gateway(int(url.rpartition(":")[2]))) < 2000
