@@ -14,7 +14,6 @@ less than the rate.
 import argparse
 import asyncio
 import contextlib
-import os
 import re
 import statistics
 import subprocess
@@ -181,19 +180,8 @@ def bare_server(home: Path, size: int) -> Iterator[tuple[str, int]]:
         )
 
     with launch.running(home, part) as (running, ports):
-        yield running.address, listener(ports[0])
-
-
-def listener(port: int) -> int:
-    """The process that has the port in its command line or environment, a child of ours."""
-    needle = re.compile(rb"(^|[\0=])%d\0" % port)
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdecimal() and f"\nPPid:\t{os.getpid()}\n" in (entry / "status").read_text():
-                told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-                if needle.search(told):
-                    return int(entry.name)
-    raise LookupError(port)
+        (pid,) = processes.of_command("--bare", str(ports[0]))
+        yield running.address, pid
 
 
 def answer_size(url: str) -> int:

@@ -29,6 +29,8 @@ import uvloop
 from aiohttp import web
 
 from benchmarks import machine
+from benchmarks.workloads.graph import INPUT, POSITIONS, UNCERTAINTIES
+from benchmarks.workloads.models import TENSOR_CONTRACT
 from contract import catalog as catalogs
 from contract import keys, model
 from contract.catalog import Catalog, ServedModel, ServedVersion, TensorSpec
@@ -54,29 +56,15 @@ SIDES = {
 }
 
 
-CONTRACT = model.parse(
-    {
-        "schema": 1,
-        "input": {"tensor": "x", "kind": "tensor"},
-        "output": {
-            "position": {"tensor": "positions", "order": ["latitude", "longitude"]},
-            "uncertainty": {
-                "tensor": "uncertainties",
-                "kind": "sigma",
-                "units": "metres",
-                "order": ["north", "east"],
-            },
-        },
-    }
-)
+CONTRACT = model.parse(TENSOR_CONTRACT)
 SERVED = ServedVersion(
     version=1,
     digest="d" * 64,
     contract=CONTRACT,
     sigma_scale=1.0,
     max_batch_size=32,
-    inputs=(TensorSpec("x", "FP32", SHAPE),),
-    outputs=(TensorSpec("positions", "FP32", (2,)), TensorSpec("uncertainties", "FP32", (2,))),
+    inputs=(TensorSpec(INPUT, "FP32", SHAPE),),
+    outputs=(TensorSpec(POSITIONS, "FP32", (2,)), TensorSpec(UNCERTAINTIES, "FP32", (2,))),
     served_since=0.0,
     created_at=0.0,
 )
@@ -103,7 +91,7 @@ async def at_once(_self: object, _lane: Lane, rows: Sequence[Float]) -> RawOutpu
     await asyncio.sleep(float(os.environ.get(TAKES_S, "0")))
     draw = np.random.default_rng()
     positions = draw.uniform((44, 8), (46, 10), (len(rows), 2)).astype(np.float32)
-    return RawOutputs(positions, draw.uniform(100, 1000, (len(rows), 2)).astype(np.float32))
+    return RawOutputs(positions, draw.uniform(0.001, 0.01, (len(rows), 2)).astype(np.float32))
 
 
 async def serve(side: str, rounds: int) -> None:

@@ -16,10 +16,15 @@ def of_gateway(port: int) -> list[int]:
     )
 
 
+def of_command(*words: str) -> list[int]:
+    """Those whose command line has these words, one after the other."""
+    needle = "".join(f"\0{word}" for word in words).encode() + b"\0"
+    return _found(lambda proc: needle in (proc / "cmdline").read_bytes())
+
+
 def of_triton(http: str) -> list[int]:
     """The Triton that listens there (host:port), and the processes that run its models."""
-    option = f"--http-port={http.rpartition(':')[2]}\0".encode()
-    servers = _found(lambda proc: option in (proc / "cmdline").read_bytes())
+    servers = of_command(f"--http-port={http.rpartition(':')[2]}")
     return servers + _found(lambda proc: int(_stat(proc)[1]) in servers)
 
 

@@ -85,9 +85,12 @@ def monitored(
         until(lambda: _status(f"{gateway}/ready") == 200, 120)
 
         def seen() -> bool:
-            """Prometheus has scraped traffic twice, and evaluated the rules over it; the cache is warm."""
+            """Prometheus has scraped traffic twice, and evaluated the rules over it.
+
+            A cold cache may fire an alert: it has been warm for longer than until the next evaluation.
+            """
             _traffic(gateway)
-            return all(map(monitored.query, (f"{P95} > 0", f"{MISSES} <= 0.2")))
+            return all(map(monitored.query, (f"{P95} > 0", f"{MISSES} offset 5s <= 0.2")))
 
         until(seen, 60)
         yield monitored
@@ -311,8 +314,7 @@ def _labels(name: str) -> set[str]:
 
 
 def test_nothing_is_fired_by_a_service_that_is_well(monitored: Monitored) -> None:
-    """Alerts are evaluated a moment after what is recorded for them; a cold cache may have fired one."""
-    until(lambda: monitored.query('ALERTS{alertstate="firing"}') == [], 10)
+    assert monitored.query('ALERTS{alertstate="firing"}') == []
 
 
 def test_every_query_gives_numbers(eventful: Monitored) -> None:
