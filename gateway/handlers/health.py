@@ -11,6 +11,7 @@ from gateway.errors import Unavailable
 from gateway.keys import SERVICES, SIBLINGS
 from gateway.services import Services
 from gateway.telemetry.report import exposition
+from gateway.versions.readiness import Readiness
 
 
 async def root(_: web.Request) -> web.Response:
@@ -45,17 +46,15 @@ async def detailed(request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """200 when new traffic should come here; otherwise a problem that names what is missing."""
-    readiness = request.app[SERVICES].readiness
-    if readiness.draining:
-        raise Unavailable("draining: this gateway is about to stop")
+    readiness = _staying(request.app[SERVICES])
     if readiness.missing:
         raise Unavailable(f"not ready; missing: {'; '.join(readiness.missing)}")
     return _json({"status": "ready"})
 
 
 async def startup(request: web.Request) -> web.Response:
-    """200 once this gateway has been ready for the first time, and from then on."""
-    readiness = request.app[SERVICES].readiness
+    """200 once this gateway has been ready for the first time, and from then on until it drains."""
+    readiness = _staying(request.app[SERVICES])
     if not readiness.started.is_set():
         raise Unavailable(f"starting; missing: {'; '.join(readiness.missing)}")
     return _json({"status": "started"})
@@ -65,6 +64,12 @@ async def metrics(request: web.Request) -> web.Response:
     """Prometheus' text format."""
     body = exposition(await request.app[SIBLINGS].report(whole=False))
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _staying(services: Services) -> Readiness:
+    if services.readiness.draining:
+        raise Unavailable("draining: this gateway is about to stop")
+    return services.readiness
 
 
 def _catalogue(services: Services) -> dict[str, Any]:

@@ -203,7 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET",
         "/startup",
-        "Whether it has been ready once",
+        "Whether it has been ready once, and stays",
         OPERATIONS_TAG,
         None,
         answers={200: answer("It has.", "Started", {"status": "started"})},

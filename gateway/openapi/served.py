@@ -205,6 +205,6 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "HealthDetailed": DETAILED,
     "Ready": record("Traffic may come.", {"status": {"const": "ready"}}),
-    "Started": record("It has been ready once.", {"status": {"const": "started"}}),
+    "Started": record("It has been ready once, and stays.", {"status": {"const": "started"}}),
     **_contract(),
 }

@@ -53,7 +53,7 @@ def test_every_server_has_limits_and_comes_back(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", sorted(SERVERS - {"shared-memory"}))
+@pytest.mark.parametrize("name", sorted(SERVERS))
 def test_every_server_says_when_it_is_healthy(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
 
@@ -63,8 +63,6 @@ def test_who_waits_waits_for_health_or_for_a_jobs_end() -> None:
         for other, how in service.get("depends_on", {}).items():
             if other in JOBS:
                 assert how["condition"] == "service_completed_successfully", (name, other)
-            elif other == "shared-memory":
-                assert how["condition"] == "service_started"
             else:
                 assert how["condition"] == "service_healthy", (name, other)
                 assert "healthcheck" in SERVICES[other]
@@ -78,6 +76,14 @@ def test_nothing_waits_for_itself() -> None:
         for name in free:
             del left[name]
     assert not left
+
+
+def test_at_boot_servers_may_start_in_any_order() -> None:
+    """Docker knows of no order then, and does not try again what could not be started."""
+    for name, service in SERVICES.items():
+        for shared in ("ipc", "pid", "network_mode"):
+            assert not service.get(shared, "").startswith(("service:", "container:")), (name, shared)
+        assert "volumes_from" not in service, name
 
 
 def test_only_the_gateway_mlflow_and_grafana_are_published() -> None:
@@ -123,10 +129,27 @@ def test_repository_and_staging_lie_on_one_mount() -> None:
 
 
 def test_gateway_and_triton_share_memory_and_its_owner() -> None:
-    assert SERVICES["shared-memory"]["ipc"] == "shareable"
     for name in ("gateway", "triton", "triton-gpu"):
-        assert SERVICES[name]["ipc"] == "service:shared-memory"
+        assert "shared-memory:/dev/shm:nocopy" in SERVICES[name]["volumes"]
         assert SERVICES[name]["user"] == SERVICES["sync"]["user"]
+    volume = COMPOSE["volumes"]["shared-memory"]
+    assert volume["driver"] == "local"
+    options = volume["driver_opts"]
+    assert (options["type"], options["device"]) == ("tmpfs", "tmpfs")
+    assert {"mode=1777", "size=${SHARED_MEMORY:-1g}"} <= set(options["o"].split(","))
+
+
+def test_models_get_the_cpus_of_triton_and_not_those_of_sync() -> None:
+    for option in ("FIXGATE_INSTANCES", "FIXGATE_THREADS"):
+        assert SERVICES["sync"]["environment"][option].startswith(f"${{{option}:-")
+    for name in ("triton", "triton-gpu"):
+        assert SERVICES[name]["deploy"]["resources"]["limits"]["cpus"].startswith("${TRITON_CPUS:-")
+    (gpu,) = re.findall(r"^# .*With gpu: (.*)\.$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    on_gpu = dict(one.split("=") for one in gpu.split(", "))
+    assert (on_gpu["FIXGATE_KIND"], on_gpu["FIXGATE_INSTANCES"]) == ("gpu", "1")
+    for values in (EXAMPLE, EXAMPLE | on_gpu):
+        taken = int(values["FIXGATE_INSTANCES"]) * int(values["FIXGATE_THREADS"])
+        assert taken == int(values["TRITON_CPUS"])
 
 
 def test_triton_is_pinned_runs_on_the_cpu_by_default_and_polls() -> None:

@@ -114,13 +114,24 @@ def test_the_gateway_scales_by_cpu_and_by_requests_in_progress(cpu: Objects) -> 
 def test_a_gateway_goes_without_dropping_anybody(cpu: Objects) -> None:
     one = container(cpu, "gateway")
     probes = {name: one[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
-    assert probes == {"startup": "/startup", "readiness": "/ready", "liveness": "/health"}
+    assert probes == {"startup": "/health", "readiness": "/startup", "liveness": "/health"}
     options = {option["name"]: option["value"] for option in one["env"]}
     sleeping = float(one["lifecycle"]["preStop"]["exec"]["command"][1])
     draining = float(options["FIXGATE_DRAIN_DELAY_S"]) + float(options["FIXGATE_DRAIN_TIMEOUT_S"])
     assert pod(cpu, "gateway")["terminationGracePeriodSeconds"] > sleeping + draining
+    probe = one["readinessProbe"]
+    noticed = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
+    assert noticed < float(options["FIXGATE_DRAIN_DELAY_S"])
     assert cpu["Deployment", "gateway"]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert len(pod(cpu, "gateway")["topologySpreadConstraints"]) == 2
+
+
+def test_models_get_the_cpus_that_triton_asks_for(overlay: Objects) -> None:
+    """sync, left to itself, would share out all that its own node has."""
+    options = {option["name"]: option["value"] for option in container(overlay, "sync")["env"]}
+    asked = int(container(overlay, "triton")["resources"]["requests"]["cpu"])
+    assert int(options["FIXGATE_INSTANCES"]) * int(options["FIXGATE_THREADS"]) == asked
+    assert (options["FIXGATE_KIND"] == "gpu") == (options["FIXGATE_INSTANCES"] == "1")
 
 
 def test_a_bad_version_does_not_take_triton_out_of_service(cpu: Objects) -> None:

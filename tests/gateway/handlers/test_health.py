@@ -90,9 +90,12 @@ async def test_every_dependency_is_named(gateway: Gateway) -> None:
 
 
 async def test_a_draining_gateway_is_not_ready_but_answers(gateway: Gateway) -> None:
+    for path in ("/ready", "/startup"):
+        assert (await get(gateway, path))[0] == 200
     gateway.services.readiness.draining = True
-    status, problem = await get(gateway, "/ready")
-    assert (status, problem["detail"]) == (503, "draining: this gateway is about to stop")
+    for path in ("/ready", "/startup"):
+        status, problem = await get(gateway, path)
+        assert (status, problem["detail"]) == (503, "draining: this gateway is about to stop")
     status, _, _ = await post(gateway, "/predict", data=stand.npy(RECORDING), headers=NPY)
     assert status == 200
 
