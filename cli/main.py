@@ -1,5 +1,6 @@
 """The `fixgate` command. Subcommands import what they need when they run: each plane installs alone."""
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -21,6 +22,7 @@ from cli.status import status
 from cli.sync import sync
 from cli.tune import tune
 from cli.up import up
+from contract.environment import FILE, SECRETS, SecretFileError, with_secrets
 
 # One function per subcommand; its name is the subcommand's, its docstring the help text.
 COMMANDS = (
@@ -60,6 +62,9 @@ EXTRAS = {
 }
 """Extra to the packages that come with it, to tell which one a missing package is in."""
 
+SERVICES = ("gateway", "sync")
+"""Commands that read secrets' files themselves, and so keep them out of their environment."""
+
 app = typer.Typer(
     name="fixgate",
     help="RF localisation models from an MLflow registry to production: IQ in, position and uncertainty out.",
@@ -90,11 +95,25 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _global_options(
-    show_version: Annotated[
+    context: typer.Context,
+    *,
+    _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand not in SERVICES:
+        _read_secrets()
+
+
+def _read_secrets() -> None:
+    """Put secrets that are given as files where every command's options, and the parts of `up`, look."""
+    try:
+        resolved = with_secrets(os.environ)
+    except SecretFileError as error:
+        raise typer.BadParameter(str(error)) from error
+    for name in SECRETS:
+        os.environ.pop(name + FILE, None)
+    os.environ.update(resolved)
 
 
 def main() -> None:

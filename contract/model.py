@@ -166,6 +166,8 @@ def parse(document: bytes | str | dict[str, Any]) -> ModelContract:
         raw = document if isinstance(document, dict) else msgspec.json.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ContractError(f"contract is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise ContractError("contract is nested too deeply") from error
     try:
         contract = msgspec.convert(_with_preset(raw), ModelContract)
     except msgspec.ValidationError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from contract import environment, logs
 from sync import config as configuration
 from sync.errors import Misconfigured
+from sync.relay import relay
 
 if TYPE_CHECKING:
     from sync.watch import Watch
@@ -47,9 +48,8 @@ def _run(config: configuration.Config, *, once: bool, on_watch: Callable[["Watch
     service = Service(config)
     if on_watch is not None:
         service.on_watch = on_watch
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: service.bell.stop())
-    signal.signal(signal.SIGHUP, lambda *_: service.bell.ring())  # until there is a loop to wake
+    stop, ring = service.bell.stop, service.bell.ring
+    relay({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: ring})  # until there is a loop to wake
     return service.run(once=once)
 
 

@@ -7,7 +7,7 @@ from contract import model as contracts
 from contract.catalog import Catalog, RoutePolicy, ServedModel, ServedVersion
 from contract.model import ModelContract
 from sync import agreement
-from sync.desired import Desired, RegisteredVersion, WantedModel, routing_etag
+from sync.desired import NUMBER, Desired, RegisteredVersion, WantedModel, routing_etag
 from sync.errors import Refused
 from sync.plan import Key, Situation, standing
 from sync.record import Record
@@ -40,11 +40,13 @@ def draft(
     """The catalogue's models: only versions that are live, proven and ready, and aliases that lead to them.
 
     An alias whose new version is not served yet stays where it was; the champion falls back to the champion
-    before it when its version stops being ready.
+    before it when its version stops being ready. A model whose last alias vanished just now is still there.
     """
     models: dict[str, ServedModel] = {}
     faults: dict[Key, Refused] = {}
-    for wanted in desired.values():
+    letting_go = {name for name, _ in circumstances.lingering} - desired.keys()
+    going = [WantedModel(name, {}, {}, {}, routing_unread=True) for name in sorted(letting_go)]
+    for wanted in (*desired.values(), *going):
         current = live.models.get(wanted.name)
         if current is None:
             continue
@@ -181,7 +183,7 @@ def _of_the_served(
     weights = {
         name: weight
         for name, weight in policy.weights.items()
-        if name in aliases or (name.isdecimal() and int(name) in numbers)
+        if name in aliases or (NUMBER.fullmatch(name) and int(name) in numbers)
     }
     if not any(weight > 0 for weight in weights.values()):
         return None

@@ -34,6 +34,9 @@ OWN_TAGS = frozenset({STATUS_TAG, REASON_TAG, DIGEST_TAG, ROLLOUT_TAG})
 
 STAGE_ALIASES = {"Production": "champion", "Staging": "candidate"}
 FIRST = ("champion", "candidate", "shadow")
+NUMBER = re.compile(r"[0-9]{1,9}")
+"""A version's number in a tag; Python refuses to read numbers of thousands of digits."""
+
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -122,7 +125,7 @@ def safe_name(name: str) -> bool:
 
 def parse_champions(text: str | None) -> tuple[int, ...]:
     """The tag `fixgate.champions`: numbers, newest first; anything unreadable is passed over."""
-    return tuple(int(part) for part in (text or "").split(",") if part.strip().isdecimal())
+    return tuple(int(part) for part in (text or "").split(",") if NUMBER.fullmatch(part.strip()))
 
 
 def with_champion(champions: tuple[int, ...], number: int, *, limit: int = 10) -> tuple[int, ...]:
@@ -209,7 +212,7 @@ def _read(parse: Callable[[str], T], tag: str, tags: Mapping[str, str], problems
     """A tag's value; one that cannot be read is a problem to report, and counts as absent."""
     try:
         return parse(tags[tag]) if tags.get(tag) else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(f"tag {tag}: {error}")
         return None
 

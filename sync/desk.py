@@ -74,6 +74,11 @@ class Desk:
                 log.warning("command %s (%s by %s): %s", command.id, command.action, command.by, error)
                 fault = error.fault if isinstance(error, NotPossible) else "unavailable"
                 self.inbox.answer(received, Reply(command.id, ok=False, message=str(error), fault=fault))
+            except Exception as error:
+                # Not answered, it would come again with every pass.
+                log.exception("command %s (%s by %s) failed", command.id, command.action, command.by)
+                told = f"sync could not carry it out: {error}"
+                self.inbox.answer(received, Reply(command.id, ok=False, message=told, fault="unavailable"))
 
     def after_pass(self, report: Report) -> None:
         """Answer the commands that the pass has settled."""

@@ -7,6 +7,7 @@ SyncError
     ├── RegistryUnavailable
     ├── RepositoryUnavailable
     └── TritonUnavailable
+        └── TritonLost
 """
 
 from typing import Literal
@@ -49,3 +50,7 @@ class RepositoryUnavailable(Unavailable):
 
 class TritonUnavailable(Unavailable):
     """A Triton does not answer."""
+
+
+class TritonLost(TritonUnavailable):
+    """A Triton that had answered stopped doing so over something new; that is out again."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import redis
 
 from contract import catalog as catalogs
@@ -20,7 +21,11 @@ TIMEOUT_S = 2.0
 
 
 class Feed:
-    """The last catalogue, in Redis and in a file: whichever is newer counts at start."""
+    """The last catalogue, in Redis and in a file: whichever is newer counts at start.
+
+    Attributes:
+        told: whether the last catalogue is known to have reached Redis, and so the gateways.
+    """
 
     def __init__(self, redis_url: str, path: Path, default_model: str | None) -> None:
         self._redis = connect(redis_url, timeout_s=TIMEOUT_S)
@@ -28,31 +33,25 @@ class Feed:
         self._default_model = default_model
         self.last = self._read_file()
         self.connected = False
+        self.told = False
 
     def start(self) -> None:
         """Take over a newer catalogue from Redis, if there is one that can be read."""
         found = self._read_redis()
         if found is not None and (self.last is None or found.revision > self.last.revision):
             self.last = found
+            self.told = True
 
     def update(self, models: Mapping[str, ServedModel], now: float) -> bool:
         """Publish these models under a new revision if they differ from the last; whether they do."""
-        default = self._default_model or (next(iter(models)) if len(models) == 1 else None)
+        default = self._default(models)
         last = self.last
         if last and last.schema == SCHEMA and last.models == models and last.default_model == default:
-            self._keep_in_redis()
+            self._keep_in_redis(last, now)
             return False
         found = self._read_redis()
         newest = max(last.revision if last else 0, found.revision if found else 0)
-        self.last = Catalog(
-            schema=SCHEMA,
-            revision=catalogs.next_revision(newest, now),
-            written_at=now,
-            models=dict(models),
-            default_model=default,
-        )
-        self._write_file(self.last)
-        self._write_redis(self.last)
+        self._write(Catalog(SCHEMA, catalogs.next_revision(newest, now), now, dict(models), default))
         return True
 
     def add_to_journal(self, entry: Deployment) -> None:
@@ -68,14 +67,37 @@ class Feed:
         """Close the connection."""
         self._redis.close()
 
-    def _keep_in_redis(self) -> None:
+    def _default(self, models: Mapping[str, ServedModel]) -> str | None:
+        """What was told; else what it has been, so that a second model takes `/predict` from nobody."""
+        if self._default_model:
+            return self._default_model
+        if self.last is not None and self.last.default_model in models:
+            return self.last.default_model
+        return next(iter(models)) if len(models) == 1 else None
+
+    def _keep_in_redis(self, last: Catalog, now: float) -> None:
         """Write the catalogue again when Redis has lost it, or has another one."""
-        if self.last is None:
-            return
         found = self._read_redis()
-        if self.connected and (found is None or found.revision < self.last.revision):
-            log.info("Redis does not have catalogue revision %d: publishing it again", self.last.revision)
-            self._write_redis(self.last)
+        if not self.connected:
+            return
+        if found is None or found.revision < last.revision:
+            log.info("Redis does not have catalogue revision %d: publishing it again", last.revision)
+            self._write_redis(last)
+        elif found.revision > last.revision:
+            log.error(
+                "Redis has a catalogue of another sync (revision %d): two of them must not share one Redis. "
+                "Publishing ours again",
+                found.revision,
+            )
+            revision = catalogs.next_revision(found.revision, now)
+            self._write(msgspec.structs.replace(last, revision=revision, written_at=now))
+        else:
+            self.told = True
+
+    def _write(self, catalog: Catalog) -> None:
+        self.last = catalog
+        self._write_file(catalog)
+        self._write_redis(catalog)
 
     def _read_redis(self) -> Catalog | None:
         try:
@@ -92,12 +114,13 @@ class Feed:
             return None
 
     def _write_redis(self, catalog: Catalog) -> None:
+        self.told = False
         try:
             with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.set(keys.CATALOG, catalogs.dump(catalog))
                 pipeline.publish(keys.CATALOG, str(catalog.revision))
                 pipeline.execute()
-            self.connected = True
+            self.connected = self.told = True
         except redis.RedisError as error:
             self.connected = False
             log.warning("catalogue revision %d not in Redis yet: %s", catalog.revision, error)

@@ -1,11 +1,14 @@
 """The registry's versions, which cost far more to list than its models: as fresh as they have to be."""
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from sync.desired import RegisteredVersion
+
+log = logging.getLogger(__name__)
 
 Versions = Mapping[str, Mapping[int, RegisteredVersion]]
 
@@ -26,6 +29,7 @@ class Listing:
         self._listed = -math.inf
         self._round = 0
         self._beside: threading.Thread | None = None
+        self._failed = -math.inf
 
     def get(self, mark: object) -> Versions:
         """The versions; `mark` changes whenever a model does.
@@ -35,7 +39,7 @@ class Listing:
         """
         with self._lock:
             current = self._round
-            due = time.monotonic() - self._listed >= self._every_s
+            due = time.monotonic() - max(self._listed, self._failed) >= self._every_s
             at_once = mark != self._mark or self._listed == -math.inf or (due and self._every_s == 0)
         if at_once:
             self._take(current, self._fetch())
@@ -60,5 +64,7 @@ class Listing:
     def _list_beside(self, started_in: int) -> None:
         try:
             self._take(started_in, self._fetch())
-        except Exception:  # noqa: BLE001 - the next pass meets the same trouble, and reports it
-            return
+        except Exception as error:  # noqa: BLE001 what was listed before goes on, and is followed
+            if self._failed < self._listed:
+                log.warning("versions and their tags cannot be listed, aliases are still followed: %s", error)
+            self._failed = time.monotonic()

@@ -20,7 +20,7 @@ from contract.catalog import Catalog
 from contract.deployment import Deployment, Event
 from contract.rollout import Phase
 from sync.errors import Fault
-from sync.observation import served_models
+from sync.observation import served_keys, served_models
 from sync.reconcile import Report
 
 
@@ -97,6 +97,7 @@ class Metrics:
         self._rollouts = Counter(
             "fixgate_rollouts", "Rollouts that ended, by how.", ["model", "outcome"], registry=self.registry
         )
+        self._ready_told: set[tuple[str, str, str]] = set()
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
@@ -125,13 +126,20 @@ class Metrics:
         self._revision.set(catalog.revision if catalog else 0)
         for address, states in report.seen.states.items():
             self._triton.labels(address).set(0 if states is None else 1)
-        self._version_ready.clear()
+        self._observe_readiness(report, catalog)
+
+    def _observe_readiness(self, report: Report, catalog: Catalog | None) -> None:
+        """Only what is gone is taken out: a scrape in between must not miss what is there."""
+        told = set()
         for address, states in report.seen.states.items():
-            for name, model in served_models(catalog).items():
-                for one in model.versions:
-                    state = (states or {}).get((name, one.version))
-                    ready = state is not None and state.ready
-                    self._version_ready.labels(address, name, one.version).set(ready)
+            for name, number in served_keys(catalog):
+                state = (states or {}).get((name, number))
+                labels = (address, name, str(number))
+                self._version_ready.labels(*labels).set(state is not None and state.ready)
+                told.add(labels)
+        for labels in self._ready_told - told:
+            self._version_ready.remove(*labels)
+        self._ready_told = told
 
     def journal(self, entry: Deployment) -> None:
         """Count an entry of the journal."""

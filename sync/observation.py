@@ -1,11 +1,12 @@
 """What one pass sees, and what follows from it (pure)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contract.catalog import Catalog, RoutePolicy, ServedModel
 from sync.desired import Desired, RegisteredModel
-from sync.plan import Key
+from sync.plan import MODEL_ITSELF, Key
+from sync.quarantine import Refusal
 from sync.repository import Live
 from sync.triton import States
 
@@ -89,14 +90,27 @@ def reason(key: Key, states: Mapping[str, States | None]) -> str:
     return "; ".join(told)
 
 
-def vanished_aliases(last: Catalog | None, desired: Desired) -> frozenset[tuple[str, str]]:
-    """Aliases in the catalogue that their model does not have in the registry any more."""
+def vanished_aliases(
+    last: Catalog | None, desired: Desired, registered: Iterable[RegisteredModel]
+) -> frozenset[tuple[str, str]]:
+    """Aliases in the catalogue that their model, which is still registered, does not have any more."""
+    names = {model.name for model in registered}
     return frozenset(
         (name, alias)
         for name, model in served_models(last).items()
-        if name in desired
+        if name in names
         for alias in model.aliases
-        if alias not in desired[name].aliases
+        if name not in desired or alias not in desired[name].aliases
+    )
+
+
+def wanted_refusals(refusals: Iterable[Refusal], desired: Desired) -> tuple[Refusal, ...]:
+    """Refusals of what is wanted now; of the others, MLflow's tags and the journal still tell."""
+    return tuple(
+        one
+        for one in refusals
+        if one.model in desired
+        and (one.version == MODEL_ITSELF or one.version in desired[one.model].versions)
     )
 
 

@@ -61,6 +61,7 @@ class Progress:
         unready: versions that were proved and are not ready.
         vanished: model and alias, where the catalogue has one that the registry does not.
         lowered: models whose batch size in the catalogue is not above the one their settings want.
+        falls: how often in a row a Triton stopped answering over a version, or over a model's settings.
     """
 
     staged: dict[Key, Staged] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Progress:
     unready: Since[Key] = field(default_factory=Since)
     vanished: Since[tuple[str, str]] = field(default_factory=Since)
     lowered: Since[str] = field(default_factory=Since)
+    falls: dict[Key, int] = field(default_factory=dict)
 
     def trust(self, catalog: Catalog | None) -> None:
         """Versions in the last catalogue were proved before it was written."""
@@ -104,6 +106,11 @@ class Progress:
         attempts = self.resting[key].attempts + 1 if key in self.resting else 1
         pause = min(LONGEST_REST_S, FIRST_REST_S * 2 ** (attempts - 1))
         self.resting[key] = Rest(reason, attempts, now + pause)
+
+    def fell(self, key: Key) -> int:
+        """Note that a Triton fell over it; how often in a row."""
+        self.falls[key] = self.falls.get(key, 0) + 1
+        return self.falls[key]
 
     def still_resting(self, now: float) -> frozenset[Key]:
         """Versions whose next try is not due yet."""

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from sync.errors import Refused
+from sync.errors import Refused, TritonUnavailable
 from sync.triton import Triton
 
 TOLERANCE = 1e-4
+UNAVAILABLE = "503"
 
 
 def prove(triton: Triton, model: str, version: int, recorded: bytes, max_batch_size: int) -> None:
@@ -21,8 +22,8 @@ def prove(triton: Triton, model: str, version: int, recorded: bytes, max_batch_s
         recorded: the version's proof (`record.PROOF`).
 
     Raises:
-        Refused: Triton fails a request or gives other values.
-        TritonUnavailable: no answer.
+        Refused: Triton fails a request (`triton`) or gives other values (`proof`).
+        TritonUnavailable: no answer, or none now.
     """
     rows, answers = _load(recorded)
     count = len(next(iter(rows.values())))
@@ -32,7 +33,10 @@ def prove(triton: Triton, model: str, version: int, recorded: bytes, max_batch_s
         try:
             given = triton.infer(model, version, inputs, tuple(answers))
         except InferenceServerException as error:
-            raise Refused("proof", f"Triton at {triton.address} fails a batch of {size}: {error}") from error
+            told = f"Triton at {triton.address} fails a batch of {size}: {error}"
+            if error.status() == UNAVAILABLE:
+                raise TritonUnavailable(told) from error
+            raise Refused("triton", told) from error
         for name, wanted in answers.items():
             _compare(name, given[name], wanted[order], f"Triton at {triton.address}, batch of {size}")
 

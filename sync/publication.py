@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sync import pbtxt, proof
-from sync.errors import Refused, TritonUnavailable
+from sync.errors import Refused, TritonLost, TritonUnavailable
 from sync.record import Record
 from sync.repository import Repository
 from sync.settings import Settings
@@ -18,8 +19,12 @@ log = logging.getLogger(__name__)
 
 ASK_EVERY_S = 0.1
 
-Failures = frozenset[tuple[str, int, str]]
-"""Triton's address, version, reason."""
+
+class Before(NamedTuple):
+    """The Tritons before something new: who answered, what had failed (address, version, reason)."""
+
+    answering: frozenset[str]
+    failures: frozenset[tuple[str, int, str]]
 
 
 class Stopped(Exception):  # not an error: the process ends, the next one goes on
@@ -36,27 +41,43 @@ class Publisher:
     pause: Callable[[float], bool]
 
     def publish(
-        self, model: str, number: int, record: Record, staged: Path | None, settings: Settings
+        self,
+        model: str,
+        number: int,
+        record: Record,
+        staged: Path | None,
+        settings: Settings,
+        *,
+        serving: bool = False,
     ) -> None:
         """Publish one version.
 
         Args:
             staged: its folder in staging; None when it stands in the repository already.
             settings: for the config, if this is the model's first version.
+            serving: it was proved before and answers requests: only other answers take it out.
 
         Raises:
             Refused: a Triton cannot load it, or answers otherwise than preflight; it is out again.
+            TritonLost: a Triton stopped answering over it; it is out again, unless it is serving.
             TritonUnavailable: a Triton does not answer; the version stays where it is for the next try.
             RepositoryUnavailable: the repository cannot be written.
             Stopped: the process is stopping.
         """
-        before = self._failures(model)
+        before = self._before(model)
         try:
             self._place(model, number, record, staged, settings)
             self._commit(model, number)
             self._wait(model, (number,), before)
-            self._prove(model, number)
-        except Refused:
+            self._prove(model, number, before)
+        except Refused as refused:
+            if serving and refused.fault == "triton":
+                raise TritonUnavailable(f"{refused.reason}; served as before") from refused
+            self._take_back(model, number)
+            raise
+        except TritonLost as lost:
+            if serving:
+                raise TritonUnavailable(str(lost)) from lost
             self._take_back(model, number)
             raise
 
@@ -65,17 +86,18 @@ class Publisher:
 
         Raises:
             Refused: a Triton cannot load the model so, or answers otherwise; the old settings are back.
+            TritonLost: a Triton stopped answering over them; the old settings are back.
             TritonUnavailable, RepositoryUnavailable, Stopped: as in `publish`.
         """
         old = self._config(model)
         numbers = old.versions
-        before = self._failures(model)
+        before = self._before(model)
         try:
             self.repository.write_config(pbtxt.with_settings(old, settings))
             self._wait(model, numbers, before)
             for number in numbers:
-                self._prove(model, number)
-        except Refused:
+                self._prove(model, number, before)
+        except (Refused, TritonLost):
             self.repository.write_config(old)
             raise
         return numbers
@@ -98,7 +120,7 @@ class Publisher:
             present = [one for one in config.versions if self.repository.has_version(model, one)]
             self.repository.write_config(pbtxt.with_versions(config, (*present, number)))
 
-    def _wait(self, model: str, numbers: tuple[int, ...], before: Failures) -> None:
+    def _wait(self, model: str, numbers: tuple[int, ...], before: Before) -> None:
         started = time.monotonic()
         rewritten = False
         while True:
@@ -107,7 +129,7 @@ class Publisher:
                 return
             waited = time.monotonic() - started
             if waited > self.load_timeout_s:
-                raise self._too_late(late)
+                raise self._too_late(late, before)
             if waited > self.load_timeout_s / 2 and not rewritten:
                 # A Triton that polls an object store has been seen to miss a change until the next one.
                 self.repository.write_config(self._config(model))
@@ -115,7 +137,7 @@ class Publisher:
             if self.pause(ASK_EVERY_S):
                 raise Stopped
 
-    def _ready(self, triton: Triton, model: str, numbers: tuple[int, ...], before: Failures) -> bool:
+    def _ready(self, triton: Triton, model: str, numbers: tuple[int, ...], before: Before) -> bool:
         """Whether a Triton has these versions ready under the config that is in place."""
         try:
             states = triton.states()
@@ -123,7 +145,7 @@ class Publisher:
                 state = states.get((model, number))
                 if state is None:
                     return False
-                if state.failed and (triton.address, number, state.reason) not in before:
+                if state.failed and (triton.address, number, state.reason) not in before.failures:
                     raise Refused("triton", f"Triton at {triton.address} cannot load it: {state.reason}")
                 if not state.ready:
                     return False
@@ -131,19 +153,22 @@ class Publisher:
         except TritonUnavailable:
             return False
 
-    def _too_late(self, late: list[Triton]) -> Exception:
+    def _too_late(self, late: list[Triton], before: Before) -> Exception:
         for triton in late:
             try:
                 triton.states()
             except TritonUnavailable as error:
-                return error
+                return _lost(error, triton, before)
         names = ", ".join(one.address for one in late)
         return Refused("triton", f"not ready within {self.load_timeout_s:g} s on {names}")
 
-    def _prove(self, model: str, number: int) -> None:
+    def _prove(self, model: str, number: int, before: Before) -> None:
         recorded = self.repository.read_proof(model, number)
         for triton in self.tritons:
-            proof.prove(triton, model, number, recorded, self._config(model).settings.max_batch_size)
+            try:
+                proof.prove(triton, model, number, recorded, self._config(model).settings.max_batch_size)
+            except TritonUnavailable as error:
+                raise _lost(error, triton, before) from error
 
     def _take_back(self, model: str, number: int) -> None:
         """Put the config back as it was before, then take the folder out."""
@@ -157,26 +182,34 @@ class Publisher:
         else:
             self.repository.remove_model(model)
 
-    def _failures(self, model: str) -> Failures:
-        """What each Triton has failed to load by now: it must not count against a new try."""
-        found = set()
+    def _before(self, model: str) -> Before:
+        """What each Triton has failed to load by now must not count against a new try."""
+        answering, found = set(), set()
         for triton in self.tritons:
             try:
                 states = triton.states()
             except TritonUnavailable:
                 continue
+            answering.add(triton.address)
             found |= {
                 (triton.address, number, state.reason)
                 for (name, number), state in states.items()
                 if name == model and state.failed
             }
-        return frozenset(found)
+        return Before(frozenset(answering), frozenset(found))
 
     def _config(self, model: str) -> pbtxt.ServingConfig:
         config = self.repository.read_config(model)
         if config is None:
             raise Refused("triton", f"the config of {model} has vanished from the model repository")
         return config
+
+
+def _lost(error: TritonUnavailable, triton: Triton, before: Before) -> TritonUnavailable:
+    """Whoever had answered until then may have fallen over what is new."""
+    if triton.address not in before.answering:
+        return error
+    return TritonLost(f"{error}; it stopped answering while this was loaded or tried")
 
 
 def retire(repository: Repository, model: str, numbers: tuple[int, ...]) -> None:

@@ -22,6 +22,9 @@ from sync.work import Work, rejected
 log = logging.getLogger(__name__)
 
 WRITE_AGAIN_S = 30.0
+WRITES_S = 2.0
+"""After so long no more is written in this pass once something could not be."""
+
 FOLLOWED_S = 5.0
 """By then every gateway that is up follows a new catalogue, and what it sent before is in."""
 
@@ -62,7 +65,7 @@ class Reconciler:
     routed_by: Callable[[str], str] = lambda _model: "registry"
     _registered: tuple[RegisteredModel, ...] = ()
     _lost: frozenset[Key] = frozenset()
-    _no_writes_until: float = 0.0
+    _no_writes_until: dict[str, float] = field(default_factory=dict)
 
     def start(self) -> None:
         """Take over what an earlier process left: versions in the last catalogue count as proved."""
@@ -95,6 +98,13 @@ class Reconciler:
         seen = self.follow(seen)
         self.work.forget_unwanted(seen)
         situation = self._situation(seen)
+        if self._repository_lost(seen):
+            problem = (
+                f"{self.config.model_repository} has no model, but the catalogue does: it stays as it is"
+            )
+            seen = replace(
+                seen, problems=(*seen.problems, f"{problem}; is this the repository, and mounted?")
+            )
         draft = self._draft(seen, situation)
         changed = self._publish_catalogue(seen, draft)
         idle = settled = False
@@ -145,7 +155,8 @@ class Reconciler:
 
     def _draft(self, seen: Observation, situation: Situation) -> catalogue.Draft:
         progress = self.work.progress
-        progress.vanished.update_to(observation.vanished_aliases(self.feed.last, seen.desired), seen.moment)
+        vanished = observation.vanished_aliases(self.feed.last, seen.desired, seen.registered)
+        progress.vanished.update_to(vanished, seen.moment)
         settled = progress.vanished.longer_than(self.config.unalias_s, seen.moment)
         return catalogue.draft(
             seen.desired,
@@ -162,7 +173,7 @@ class Reconciler:
         )
 
     def _publish_catalogue(self, seen: Observation, draft: catalogue.Draft) -> bool:
-        if not seen.desired and seen.live.models:
+        if (not seen.desired and seen.live.models) or self._repository_lost(seen):
             return False
         before = observation.served_models(self.feed.last)
         changed = self.feed.update(draft.models, seen.now)
@@ -173,11 +184,17 @@ class Reconciler:
             self.work.note_weights(name, old, new, seen.now, "expiry" if expired else self.routed_by(name))
         return changed
 
+    def _repository_lost(self, seen: Observation) -> bool:
+        """What is in the catalogue leaves the repository last: one that is empty before is not that one."""
+        return not seen.live.models and bool(observation.served_models(self.feed.last))
+
     def _served_now(self, seen: Observation, situation: Situation) -> Situation:
-        """The situation after this pass's catalogue."""
+        """The situation after this pass's catalogue, as far as gateways can have heard of it."""
         serving, progress = observation.served_keys(self.feed.last), self.work.progress
-        progress.idle.update_to(observation.standing_keys(seen.live) - serving, seen.moment)
-        progress.lowered.update_to(observation.lowered(self.feed.last, seen.desired), seen.moment)
+        idle = observation.standing_keys(seen.live) - serving
+        lowered = observation.lowered(self.feed.last, seen.desired)
+        progress.idle.update_to(idle if self.feed.told else (), seen.moment)
+        progress.lowered.update_to(lowered if self.feed.told else (), seen.moment)
         return replace(
             situation,
             serving=serving,
@@ -186,8 +203,6 @@ class Reconciler:
         )
 
     def _write_back(self, seen: Observation, faults: Mapping[Key, Refused]) -> Observation:
-        if seen.moment < self._no_writes_until:
-            return seen
         waiting = {key: rest.reason for key, rest in self.work.progress.resting.items()}
         changes = writeback.changes(
             seen.registered,
@@ -197,16 +212,24 @@ class Reconciler:
             waiting,
             now=seen.now,
         )
-        try:
-            for change in changes:
-                if isinstance(change, writeback.ModelTag):
-                    self.registry.tag_model(change.model, change.key, change.value)
-                else:
-                    self.registry.tag_version(change.model, change.version, change.tags)
-        except RegistryUnavailable as error:
-            self._no_writes_until = seen.moment + WRITE_AGAIN_S
-            return replace(seen, problems=(*seen.problems, str(error)))
-        return seen
+        problems, began = [], time.monotonic()
+        for change in changes:
+            if seen.moment < self._no_writes_until.get(change.model, 0.0):
+                continue
+            try:
+                self._write(change)
+            except RegistryUnavailable as error:
+                self._no_writes_until[change.model] = seen.moment + WRITE_AGAIN_S
+                problems.append(f"{change.model}: {error}")
+                if time.monotonic() - began > WRITES_S:
+                    break
+        return replace(seen, problems=(*seen.problems, *problems))
+
+    def _write(self, change: writeback.VersionTags | writeback.ModelTag) -> None:
+        if isinstance(change, writeback.ModelTag):
+            self.registry.tag_model(change.model, change.key, change.value)
+        else:
+            self.registry.tag_version(change.model, change.version, change.tags)
 
 
 def _answers(triton: Triton, key: Key) -> bool:

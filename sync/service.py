@@ -9,6 +9,8 @@ from sync.api import make_app
 from sync.assembly import assemble
 from sync.config import Config
 from sync.errors import Misconfigured, RepositoryUnavailable
+from sync.observation import wanted_refusals
+from sync.relay import relay
 from sync.repository import Lock
 from sync.server import Server
 from sync.watch import Bell, Watch
@@ -31,7 +33,7 @@ class Service:
         """Run until stopped (with `once`, until nothing is left to do); the process's exit status."""
         parts = assemble(self.config, self.bell)
         watch = parts.watch
-        signal.signal(signal.SIGHUP, lambda *_: watch.look_again())
+        relay({signal.SIGHUP: watch.look_again})
         server = None if once else self._listen(watch)
         self.on_watch(watch)
         lock = watch.reconciler.repository.lock()
@@ -81,4 +83,6 @@ class Service:
 def _well(watch: Watch) -> bool:
     """Whether everything the registry wants is served."""
     last = watch.last
-    return last is not None and last.settled and not watch.reconciler.work.quarantine.refusals
+    if last is None or not last.settled:
+        return False
+    return not wanted_refusals(watch.reconciler.work.quarantine.refusals, last.seen.desired)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from contract.catalog import Catalog, ServedModel
-from sync.observation import Observation, served_models, standing_keys
+from sync.observation import Observation, served_models, standing_keys, wanted_refusals
 from sync.plan import MODEL_ITSELF, Key
 from sync.quarantine import Refusal
 from sync.reconcile import Report
@@ -60,6 +60,7 @@ def describe(
     if report is None:
         return Status(catalogue_revision=catalog.revision if catalog else None)
     seen = report.seen
+    refusals = wanted_refusals(refusals, seen.desired)
     refused = {
         (one.model, one.version): f"{one.fault}: {one.reason}"
         for one in refusals

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sync.errors import Unavailable
 from sync.metrics import Metrics
+from sync.observation import wanted_refusals
 from sync.reconcile import Reconciler, Report
 
 log = logging.getLogger(__name__)
@@ -83,8 +84,8 @@ class Watch:
 
     def step(self) -> Report | None:
         """One pass; None when it could not be finished."""
-        self.before_pass()
         try:
+            self.before_pass()
             report = self.reconciler.run_pass()
         except Unavailable as error:
             self.metrics.fail()
@@ -96,8 +97,8 @@ class Watch:
             log.exception("a pass failed in a way nobody thought of")
             self._say((f"a pass failed: {error}",))
             return None
-        work = self.reconciler.work
-        self.metrics.observe(report, self.reconciler.feed.last, len(work.quarantine.refusals))
+        refusals = wanted_refusals(self.reconciler.work.quarantine.refusals, report.seen.desired)
+        self.metrics.observe(report, self.reconciler.feed.last, len(refusals))
         self._say(report.seen.problems)
         self.last = report
         if report.seen.fresh:

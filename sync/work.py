@@ -14,7 +14,7 @@ from contract.deployment import Deployment, Event
 from sync import replies, settings
 from sync.config import Config
 from sync.desired import WantedVersion
-from sync.errors import Fault, Refused, RepositoryUnavailable, Unavailable
+from sync.errors import Fault, Refused, RepositoryUnavailable, TritonLost, Unavailable
 from sync.jobs import Finished, Jobs
 from sync.journal import Journal
 from sync.observation import Move, Observation
@@ -26,6 +26,9 @@ from sync.record import Record
 from sync.staging import Limits, Order, Source, Staged, stage
 
 log = logging.getLogger(__name__)
+
+MOST_FALLS = 3
+"""Triton may fall over a version, or over settings, so often in a row before they are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,9 @@ class Work:
         staged, resting = self.progress.staged, self.progress.resting
         for key in [key for key, one in staged.items() if wanted.get(key) != one.record.origin]:
             self.publisher.repository.drop(staged.pop(key).folder.parent)
-        for key in [key for key in resting if key not in wanted]:
-            del resting[key]
+        for known in (resting, self.progress.falls):
+            for key in [key for key in known if key not in wanted and key[1] != MODEL_ITSELF]:
+                del known[key]
 
     def _stage(self, wanted: WantedVersion, seen: Observation) -> None:
         version = wanted.version
@@ -146,7 +150,9 @@ class Work:
             self._placing[key] = ready = self.progress.staged.pop(key)
             staged, record, chosen = ready.folder, ready.record, ready.settings
         self._begun.setdefault(key, Begun(wanted, seen.now))
-        self.jobs.start(key, partial(self.publisher.publish, *key, record, staged, chosen), publishes=True)
+        serving = staged is None and key in self.progress.proved(seen.live)
+        work = partial(self.publisher.publish, *key, record, staged, chosen, serving=serving)
+        self.jobs.start(key, work, publishes=True)
 
     def _reconfigure(self, model: str, chosen: settings.Settings, seen: Observation) -> None:
         log.info("%s: loading every version again with %s", model, chosen)
@@ -166,13 +172,14 @@ class Work:
         if error is None:
             for number in ended.result:
                 self._prove((key[0], number))
+            self.progress.falls.pop(key, None)
             self.note("tune", key, now, message=settings.dump_tag(chosen), duration_s=now - since)
-        elif isinstance(error, Refused):
-            refusal = Refusal(*key, settings.dump_tag(chosen), error.fault, error.reason, now)
+        elif (refused := self._refused(key, error)) is not None:
+            refusal = Refusal(*key, settings.dump_tag(chosen), refused.fault, refused.reason, now)
             self.quarantine.add(refusal)
-            self.on_refusal(key[0], error.fault)
-            log.error("%s: settings refused (%s): %s", key[0], error.fault, error.reason)
-            self.note("refuse", key, now, message=f"settings {refusal.identity}: {error.reason}")
+            self.on_refusal(key[0], refused.fault)
+            log.error("%s: settings refused (%s): %s", key[0], refused.fault, refused.reason)
+            self.note("refuse", key, now, message=f"settings {refusal.identity}: {refused.reason}")
         elif not isinstance(error, Stopped):
             log.warning("%s: settings not in force yet: %s", key[0], error)
 
@@ -187,10 +194,10 @@ class Work:
             else:
                 self._take_published(key, begun, now)
             self.progress.resting.pop(key, None)
-        elif isinstance(error, Refused):
+        elif (refused := self._refused(key, error)) is not None:
             if placing is not None:
                 self.publisher.repository.drop(placing.folder.parent)
-            self._refuse(begun.wanted, error, now)
+            self._refuse(begun.wanted, refused, now)
         elif not isinstance(error, Stopped):
             if placing is not None and placing.folder.is_dir():
                 # It did not get into the repository: the next try need not download and prove it again.
@@ -199,6 +206,13 @@ class Work:
             expected = isinstance(error, Unavailable | OSError)
             trace = None if expected else error
             log.warning("%s version %d: %s; trying again", *key, error, exc_info=trace)
+
+    def _refused(self, key: Key, error: BaseException) -> Refused | None:
+        """Why there is no other try, if that is so."""
+        if isinstance(error, TritonLost) and self.progress.fell(key) >= MOST_FALLS:
+            self.progress.falls.pop(key)
+            return Refused("triton", f"{error}; {MOST_FALLS} times in a row")
+        return error if isinstance(error, Refused) else None
 
     def _take_staged(self, key: Key, staged: Staged) -> None:
         standing = self._standing(key)
@@ -214,6 +228,7 @@ class Work:
     def _take_published(self, key: Key, begun: Begun, now: float) -> None:
         trusted = self.progress.trusted.get(key)
         record = self._prove(key)
+        self.progress.falls.pop(key, None)
         del self._begun[key]
         if record is not None and (trusted is None or trusted.digest != record.digest):
             log.info("%s version %d: ready on every Triton and proved through each", *key)

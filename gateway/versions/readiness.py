@@ -89,7 +89,9 @@ class Readiness:
         traffic = route(model, time.time()) if model else None
         ready = await self._ask(catalog, _takers(traffic) if traffic else ())
         if name is None:
-            return ("a default model: none is configured and the catalogue names none",)
+            if not catalog.models:
+                return ("a model: none is served yet",)
+            return (f"a default model: set FIXGATE_DEFAULT_MODEL to one of {', '.join(sorted(catalog.models))}",)
         if traffic is None:
             return (f'model "{name}": the catalogue does not have it yet',)
         if not traffic.shares:

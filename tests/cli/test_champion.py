@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -53,6 +54,15 @@ def test_a_rollback_can_name_its_version(name: str, mlflow_uri: str, champion: C
 
 def test_a_promotion_moves_the_alias(name: str, mlflow_uri: str, champion: Callable[[], str]) -> None:
     assert RUN.invoke(app, ["promote", name, "2", "--mlflow-uri", mlflow_uri]).exit_code == 0
+    assert champion() == "2"
+
+
+def test_the_registry_may_be_named_by_a_secrets_file(
+    name: str, mlflow_uri: str, champion: Callable[[], str], tmp_path: Path
+) -> None:
+    (tmp_path / "uri").write_text(f"{mlflow_uri}\n")
+    told = {"FIXGATE_MLFLOW_URI_FILE": str(tmp_path / "uri"), "FIXGATE_MLFLOW_URI": ""}
+    assert RUN.invoke(app, ["promote", name, "2"], env=told).exit_code == 0
     assert champion() == "2"
 
 

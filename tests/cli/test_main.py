@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -89,6 +90,15 @@ def test_version_is_printed() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert result.exit_code == 0
     assert result.output.startswith("fixgate 0.")
+
+
+def test_a_secrets_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none"
+    told = CliRunner().invoke(
+        app, ["up"], env={"FIXGATE_REDIS_URL_FILE": str(path), "COLUMNS": "300", "NO_COLOR": "1"}
+    )
+    assert told.exit_code == 2
+    assert f"FIXGATE_REDIS_URL_FILE: cannot read {path}" in told.stderr
 
 
 @pytest.mark.parametrize(("package", "extra"), [("mlflow.store", "sync"), ("aiohttp", "gateway")])

@@ -122,7 +122,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_key(
         model.parse(changed(document, path, value))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": 1}', b"\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": 1}', b"\xff", "[" * 100_000])
 def test_what_is_no_contract_at_all_is_refused(text: str | bytes) -> None:
     with pytest.raises(model.ContractError):
         model.parse(text)

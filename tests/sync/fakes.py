@@ -31,6 +31,8 @@ class FakeTriton:
         self.up = True
         self.offset = 0.0
         self.fails = False
+        self.status = "400"
+        self.dies_at: int | None = None
         self.asked: list[int] = []
         self.stuck_on: Settings | None = None
 
@@ -53,8 +55,10 @@ class FakeTriton:
     def infer(self, _model: str, _version: int, inputs: Any, _outputs: Any) -> dict[str, Any]:
         rows = len(inputs["mel_spectrogram"])
         self.asked.append(rows)
+        if rows == self.dies_at:
+            raise TritonUnavailable("connection reset")
         if self.fails:
-            raise InferenceServerException("cuda error")
+            raise InferenceServerException("cuda error", self.status)
         return {"positions": np.repeat(ANSWER[:1], rows, axis=0) + self.offset}
 
 

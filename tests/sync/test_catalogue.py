@@ -105,6 +105,15 @@ def test_an_alias_that_only_just_vanished_lingers() -> None:
     assert served(champion(1), BOTH, before).aliases == {"champion": 1}
 
 
+def test_so_does_the_only_alias_of_a_model_and_with_it_the_model() -> None:
+    before = served(champion(1, **{"fixgate.routing": '{"weights": {"champion": 9}}'}), BOTH)
+    nothing = wanted(model(ONE, TWO))
+    found = served(nothing, BOTH, before, lingering=frozenset({("loc", "champion")}))
+    assert found.aliases == {"champion": 1}
+    assert (numbers(found), found.routing) == ([1], before.routing)
+    assert drafted(nothing, BOTH, before).models == {}
+
+
 def test_a_version_that_is_being_replaced_is_out_of_the_catalogue() -> None:
     anew = registered(1, source="runs:/anew")
     desired = wanted(model(anew, aliases={"champion": 1}))
@@ -132,7 +141,14 @@ def test_a_contract_tag_takes_effect_without_publishing_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "tags", [{"fixgate.contract": "{"}, {"fixgate.sigma_scale": "none"}, {"fixgate.contract": "{}"}]
+    "tags",
+    [
+        {"fixgate.contract": "{"},
+        {"fixgate.sigma_scale": "none"},
+        {"fixgate.contract": "{}"},
+        {"fixgate.contract": "[" * 100_000},
+    ],
+    ids=["no json", "no number", "no contract", "too deep"],
 )
 def test_a_faulty_tag_leaves_the_last_good_contract_in_force(tags: dict[str, str]) -> None:
     before = served(champion(1), BOTH)
@@ -145,6 +161,13 @@ def test_a_faulty_tag_leaves_the_last_good_contract_in_force(tags: dict[str, str
 def test_weights_are_kept_for_what_is_served_only() -> None:
     desired = champion(1, **{"fixgate.routing": '{"weights": {"champion": 9, "candidate": 1, "7": 1}}'})
     routing = served(desired, BOTH).routing
+    assert routing is not None
+    assert routing.weights == {"champion": 9.0}
+
+
+def test_a_weight_of_a_number_that_python_would_not_read_is_of_nothing_served() -> None:
+    tag = json.dumps({"weights": {"champion": 9, "9" * 5000: 1}})
+    routing = served(champion(1, **{"fixgate.routing": tag}), BOTH).routing
     assert routing is not None
     assert routing.weights == {"champion": 9.0}
 

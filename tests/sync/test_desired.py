@@ -130,6 +130,18 @@ def test_champions_are_read_with_whatever_is_unreadable_passed_over() -> None:
     assert parse_champions(None) == ()
 
 
+def test_a_number_that_python_would_not_read_is_passed_over() -> None:
+    assert desired.parse_champions("3," + "9" * 5000 + ",1") == (3, 1)
+
+
+def test_a_tag_that_is_nested_too_deeply_is_a_problem() -> None:
+    (found,) = wanted(
+        model(registered(1), aliases={"champion": 1}, tags={"fixgate.routing": "[" * 100_000})
+    ).values()
+    assert found.routing_unread
+    assert found.problems
+
+
 def test_a_new_champion_goes_to_the_front_once() -> None:
     assert with_champion((2, 1), 1) == (1, 2)
     assert with_champion(tuple(range(1, 11)), 11) == (11, *range(1, 10))

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from contract.catalog import Catalog, ServedModel
 from contract.command import Command, Reply
 from contract.deployment import Deployment
+from sync import orders
 from sync.commands import Received
 from sync.desired import RegisteredModel
 from sync.desk import Desk
@@ -161,6 +163,27 @@ def test_what_cannot_be_done_is_answered_at_once(office: Office) -> None:
     assert not reply.ok
     assert "no version 9" in reply.message
     assert office.entries == []
+
+
+def test_a_command_that_fails_in_a_way_nobody_thought_of_is_answered_and_holds_up_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles = iter([ValueError("surprise")])
+    resolve = orders.resolve
+
+    def first_fails(*arguments: Any) -> orders.Change:
+        for trouble in troubles:
+            raise trouble
+        return resolve(*arguments)
+
+    monkeypatch.setattr(orders, "resolve", first_fails)
+    office.send("promote", version=1)
+    office.send("promote", version=1)
+    office.desk.before_pass()
+    (reply,) = office.inbox.replies
+    assert (reply.ok, reply.fault) == (False, "unavailable")
+    assert "could not carry it out: surprise" in reply.message
+    assert office.registry.moves == [1]
 
 
 def test_a_registry_that_is_down_is_the_answer(office: Office) -> None:

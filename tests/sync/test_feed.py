@@ -65,6 +65,66 @@ def test_the_only_model_is_the_default_unless_told(empty_redis: str, tmp_path: P
         one.close()
 
 
+def test_a_catalogue_that_another_sync_has_written_is_replaced(
+    empty_redis: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = feed(empty_redis, tmp_path)
+    one.update(LOC, 1000.0)
+    (tmp_path / "elsewhere").mkdir()
+    other = feed(empty_redis, tmp_path / "elsewhere")
+    other.update({}, 1001.0)
+    assert not one.update(LOC, 1002.0)
+    assert "two of them must not share one Redis" in caplog.text
+    published = in_redis(empty_redis)
+    assert published == one.last
+    assert published is not None
+    assert published.models == LOC
+    assert other.last is not None
+    assert published.revision > other.last.revision
+    one.close()
+    other.close()
+
+
+def test_it_is_known_whether_gateways_can_have_heard(empty_redis: str, tmp_path: Path) -> None:
+    one = feed(DOWN, tmp_path)
+    one.update(LOC, 1000.0)
+    assert not one.told
+    one.close()
+    again = feed(empty_redis, tmp_path)
+    assert not again.told
+    again.update(LOC, 1001.0)
+    assert again.told
+    with redis.Redis.from_url(empty_redis) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-set")
+        try:
+            again.update(MOVED, 1002.0)
+            assert not again.told
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+set")
+    again.update(MOVED, 1003.0)
+    assert again.told
+    again.close()
+
+
+def test_a_second_model_does_not_take_the_default_away(empty_redis: str, tmp_path: Path) -> None:
+    one = feed(empty_redis, tmp_path)
+    two = {"another": LOC["loc"], **LOC}
+    told = []
+    for models in (two, LOC, two, {"another": LOC["loc"], "third": LOC["loc"]}, {"third": LOC["loc"]}):
+        one.update(models, 1000.0)
+        assert one.last is not None
+        told.append(one.last.default_model)
+    assert told == [None, "loc", "loc", None, "third"]
+    one.update(LOC, 1000.0)
+    one.close()
+    again = feed(empty_redis, tmp_path)  # a restart remembers
+    again.start()
+    again.update(two, 1001.0)
+    assert again.last is not None
+    assert again.last.default_model == "loc"
+    again.close()
+
+
 def test_what_redis_has_lost_is_published_again(empty_redis: str, tmp_path: Path) -> None:
     one = feed(empty_redis, tmp_path)
     one.update(LOC, 1000.0)

@@ -120,6 +120,23 @@ def test_a_failure_beside_the_passes_leaves_what_was_known(
         listing.get("a")
 
 
+def test_a_failure_beside_the_passes_is_said_once_and_tried_again_after_a_while(
+    source: Source, clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    listing = Listing(source, every_s=60)
+    listing.get("a")
+    assert source.answered.acquire(timeout=10)
+    source.error = OSError("timed out")
+    for tries in (2, 3):
+        clock(61)
+        while source.asked < tries:
+            listing.get("a")
+        assert source.answered.acquire(timeout=10)
+        listing.get("a")
+        assert source.asked == tries
+    assert caplog.text.count("cannot be listed, aliases are still followed: timed out") == 1
+
+
 def test_without_an_interval_every_look_lists(source: Source) -> None:
     listing = Listing(source, every_s=0)
     for _ in range(3):

@@ -93,6 +93,15 @@ def test_what_every_triton_reports_ready_is_told_by_version() -> None:
     assert found["fixgate_sync_version_ready", "b:1", "loc", "1"] == 0
 
 
+def test_of_a_version_that_is_gone_no_readiness_is_told() -> None:
+    metrics = Metrics()
+    metrics.observe(report(), Catalog("1.0", 7, 0.0, serving(TWO, 1, 2)), 0)
+    metrics.observe(report(), Catalog("1.0", 8, 0.0, serving(TWO, 1)), 0)
+    found = samples(metrics)
+    assert ("fixgate_sync_version_ready", "a:1", "loc", "2") not in found
+    assert found["fixgate_sync_version_ready", "a:1", "loc", "1"] == 1
+
+
 def test_entries_of_the_journal_are_counted_and_switches_by_model_and_alias() -> None:
     metrics = Metrics()
     metrics.journal(Deployment(at=0.0, event="publish", model="loc", version=1))

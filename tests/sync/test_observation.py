@@ -46,8 +46,13 @@ def test_the_reason_is_what_every_triton_says() -> None:
 def test_an_alias_has_vanished_when_its_model_is_still_registered() -> None:
     desired = wanted(model(registered(1), aliases={"champion": 1}))
     last = catalog(named(champion=1, candidate=2), named("other", champion=1))
-    assert observation.vanished_aliases(last, desired) == {("loc", "candidate")}
-    assert observation.vanished_aliases(None, desired) == frozenset()
+    registered_models = [model(registered(1))]
+    assert observation.vanished_aliases(last, desired, registered_models) == {("loc", "candidate")}
+    assert observation.vanished_aliases(last, {}, registered_models) == {
+        ("loc", "champion"),
+        ("loc", "candidate"),
+    }
+    assert observation.vanished_aliases(None, desired, registered_models) == frozenset()
 
 
 def test_moves_are_what_differs_between_two_catalogues() -> None:

@@ -1,12 +1,14 @@
 """Steps 4 to 7 against a Triton that does what the test says: late, failing, answering wrongly."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from sync import pbtxt
-from sync.errors import Refused, TritonUnavailable
+from sync.errors import Refused, TritonLost, TritonUnavailable
 from sync.folder_repository import FolderRepository
 from sync.publication import Publisher, Stopped
 from sync.settings import Settings
@@ -138,6 +140,52 @@ def test_a_triton_that_is_down_is_not_the_versions_fault(repo: FolderRepository)
     assert configured(repo) == (1,)
 
 
+@pytest.mark.parametrize("when", ["loading", "proving"])
+def test_a_version_over_which_triton_falls_is_taken_out_again(repo: FolderRepository, when: str) -> None:
+    triton = FakeTriton(repo)
+    publish(repo, 1, triton)
+    if when == "loading":
+        triton.state = fall_over(triton)
+    else:
+        triton.dies_at = 8
+    with pytest.raises(TritonLost, match="stopped answering while this was loaded or tried"):
+        publish(repo, 2, triton, timeout_s=0.2)
+    assert configured(repo) == (1,)
+    assert not repo.version_folder("loc", 2).exists()
+
+
+def fall_over(triton: FakeTriton) -> Callable[[int], VersionState]:
+    def state(number: int) -> VersionState:
+        if number == 2:
+            triton.up = False
+            raise TritonUnavailable("down")
+        return READY
+
+    return state
+
+
+@pytest.mark.parametrize("trouble", ["late", "fails", "falls"])
+def test_a_version_that_is_serving_is_only_taken_out_for_other_answers(
+    repo: FolderRepository, trouble: str
+) -> None:
+    triton = FakeTriton(repo)
+    publish(repo, 1, triton)
+    if trouble == "late":
+        triton.state = lambda _number: VersionState("LOADING")
+    elif trouble == "fails":
+        triton.fails = True
+    else:
+        triton.dies_at = 8
+    again = partial(publisher(repo, triton, timeout_s=0.2).publish, "loc", 1, makers.record(registered(1)))
+    with pytest.raises(TritonUnavailable):
+        again(None, SETTINGS, serving=True)
+    assert configured(repo) == (1,)
+    triton.state, triton.fails, triton.dies_at, triton.offset = lambda _number: READY, False, None, 1.0
+    with pytest.raises(Refused, match="differs from preflight's"):
+        again(None, SETTINGS, serving=True)
+    assert configured(repo) == ()
+
+
 def test_answers_that_are_not_preflights_take_the_version_out(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     triton.offset = 0.1
@@ -156,8 +204,9 @@ def test_answers_within_the_tolerance_pass(repo: FolderRepository) -> None:
 def test_a_request_that_triton_fails_takes_the_version_out(repo: FolderRepository) -> None:
     triton = FakeTriton(repo)
     triton.fails = True
-    with pytest.raises(Refused, match=r"fails a batch of 1: .*cuda error"):
+    with pytest.raises(Refused, match=r"fails a batch of 1: .*cuda error") as refused:
         publish(repo, 1, triton)
+    assert refused.value.fault == "triton"
 
 
 def test_a_process_that_ends_leaves_the_version_for_the_next(repo: FolderRepository) -> None:
@@ -178,6 +227,16 @@ def test_other_settings_are_proved_for_every_version(repo: FolderRepository) -> 
     triton.asked.clear()
     assert publisher(repo, triton).reconfigure("loc", SMALLER) == (1, 2)
     assert triton.asked == [1, 2, 4, 1, 2, 4]
+
+
+def test_settings_over_which_triton_falls_are_put_back(repo: FolderRepository) -> None:
+    triton = FakeTriton(repo)
+    publish(repo, 1, triton)
+    before = repo.read_config("loc")
+    triton.dies_at = 4
+    with pytest.raises(TritonLost):
+        publisher(repo, triton).reconfigure("loc", SMALLER)
+    assert repo.read_config("loc") == before
 
 
 @pytest.mark.parametrize("trouble", ["failing", "stuck", "wrong"])

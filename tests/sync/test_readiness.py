@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import redis
 
 from sync.config import Config
 from sync.desired import RegisteredModel
@@ -20,7 +21,7 @@ from sync.progress import Progress
 from sync.publication import Publisher
 from sync.quarantine import Quarantine
 from sync.reconcile import Reconciler, Report
-from sync.settings import Defaults
+from sync.settings import Defaults, Settings, dump_tag
 from sync.triton import Triton, VersionState
 from sync.work import Work
 from tests.sync import makers
@@ -29,6 +30,7 @@ from tests.sync.makers import SETTINGS, model, registered
 
 GONE = VersionState("UNAVAILABLE", "unloaded")
 BROKEN = VersionState("UNAVAILABLE", "out of memory")
+KEPT = {"fixgate.champions": "2,1"}
 
 
 class FakeRegistry:
@@ -62,13 +64,13 @@ class FakeRegistry:
 class Bench:
     """A reconciler over a real repository and Tritons that do as told."""
 
-    def __init__(self, folder: Path, tritons: int = 1) -> None:
+    def __init__(self, folder: Path, redis_url: str, tritons: int = 1) -> None:
         self.registry = FakeRegistry()
         self.repository = FolderRepository(folder / "models", folder / "staging")
         self.repository.prepare()
         self.tritons = tuple(FakeTriton(self.repository, f"t{number}:8000") for number in range(tritons))
         config = Config(home=folder, unready_s=0.2, unalias_s=0.2, drain_s=0.0, load_timeout_s=1.0)
-        self.feed = Feed("redis://127.0.0.1:1", folder / "catalog.json", None)
+        self.feed = Feed(redis_url, folder / "catalog.json", None)
         real = cast(tuple[Triton, ...], self.tritons)
         publisher = Publisher(self.repository, real, 1.0, threading.Event().wait)
         self.work = Work(
@@ -106,8 +108,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+def bench(tmp_path: Path, empty_redis: str) -> Iterator[Bench]:
+    made = Bench(tmp_path, empty_redis)
     made.run_until(lambda report: report.settled)
     yield made
     made.work.jobs.close()
@@ -158,14 +160,105 @@ def test_a_triton_that_does_not_answer_changes_nothing(bench: Bench) -> None:
     assert report.seen.states == {"t0:8000": None}
 
 
-def test_one_triton_of_two_that_has_the_version_is_enough_to_go_on(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, tritons=2)
-    bench.run_until(lambda report: report.settled)
-    bench.tritons[1].state = only(2, BROKEN)
-    bench.reconciler.run_pass()
+@pytest.fixture
+def two_tritons(tmp_path: Path, empty_redis: str) -> Iterator[Bench]:
+    made = Bench(tmp_path, empty_redis, tritons=2)
+    made.run_until(lambda report: report.settled)
+    yield made
+    made.work.jobs.close()
+    made.feed.close()
+
+
+def test_one_triton_of_two_that_has_the_version_is_enough_to_go_on(two_tritons: Bench) -> None:
+    two_tritons.tritons[1].state = only(2, BROKEN)
+    two_tritons.reconciler.run_pass()
+    assert two_tritons.champion == 2
+
+
+@pytest.mark.parametrize("trouble", ["not loaded", "requests fail", "unavailable"])
+def test_a_served_champion_that_cannot_be_proved_anew_stays_served(two_tritons: Bench, trouble: str) -> None:
+    """As after a restart of sync: what was proved has to prove itself again."""
+    bench, triton, before = two_tritons, two_tritons.tritons[1], two_tritons.events()
+    bench.work.progress.trust(bench.feed.last)
+    bench.work.progress.proven.clear()
+    if trouble == "not loaded":
+        triton.state = only(2, VersionState("LOADING"))
+    else:
+        triton.fails = True
+        triton.status = "503" if trouble == "unavailable" else "400"
+    report = bench.run_until(lambda report: ("loc", 2) in report.resting)
     assert bench.champion == 2
-    bench.work.jobs.close()
-    bench.feed.close()
+    assert bench.repository.has_version("loc", 2)
+    assert not bench.work.quarantine.refusals
+    assert not report.settled
+    triton.state, triton.fails = lambda _number: READY, False
+    bench.work.progress.resting.clear()
+    bench.run_until(lambda report: report.settled)
+    assert bench.events() == before
+
+
+def test_a_served_champion_that_answers_otherwise_than_it_did_is_taken_out(bench: Bench) -> None:
+    bench.work.progress.trust(bench.feed.last)
+    bench.work.progress.proven.clear()
+    bench.tritons[0].offset = 0.5
+    bench.run_until(lambda _report: ("refuse", 2) in bench.events())
+    assert not bench.repository.has_version("loc", 2)
+
+
+def test_a_version_over_which_triton_falls_again_and_again_is_refused(bench: Bench) -> None:
+    three = registered(3)
+    aliases = {"champion": 2, "candidate": 3}
+    bench.registry.now = [model(registered(1), registered(2), three, aliases=aliases, tags=KEPT)]
+    bench.tritons[0].dies_at = 8
+
+    def refused(_report: Report) -> bool:
+        if not bench.repository.has_version("loc", 3) and not bench.work.jobs.busy:
+            bench.repository.add_version("loc", 3, staged(bench.repository, 3))  # nothing to download from
+            bench.work.progress.resting.clear()
+        return ("refuse", 3) in bench.events()
+
+    bench.run_until(refused)
+    (refusal,) = bench.work.quarantine.refusals
+    assert refusal.reason.endswith("3 times in a row")
+    assert bench.champion == 2
+
+
+def test_settings_over_which_triton_falls_again_and_again_are_refused(bench: Bench) -> None:
+    before = bench.repository.read_config("loc")
+    smaller = dump_tag(Settings(max_batch_size=16, instances=4, threads=1))
+    bench.registry.now = [
+        model(
+            registered(1), registered(2), aliases={"champion": 2}, tags={**KEPT, "fixgate.settings": smaller}
+        )
+    ]
+    bench.tritons[0].dies_at = 16
+    bench.run_until(lambda _report: bench.events()[-1][0] == "refuse")
+    assert bench.repository.read_config("loc") == before
+    assert bench.champion == 2
+
+
+def test_an_empty_repository_leaves_the_catalogue_as_it_is(bench: Bench) -> None:
+    before = bench.feed.last
+    bench.repository.remove_model("loc")
+    report = bench.reconciler.run_pass()
+    assert bench.feed.last == before
+    assert any("has no model, but the catalogue does" in one for one in report.seen.problems)
+
+
+def test_while_gateways_cannot_be_told_nothing_is_taken_from_them(bench: Bench, empty_redis: str) -> None:
+    bench.registry.now = [model(registered(1), registered(2), aliases={"x": 1}, tags={})]
+    with redis.Redis.from_url(empty_redis) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-set")
+        try:
+            bench.run_until(lambda _report: bench.champion is None)
+            for _ in range(3):
+                bench.reconciler.run_pass()
+            assert bench.repository.has_version("loc", 2)
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+set")
+    bench.run_until(lambda report: report.settled)
+    assert bench.events()[-1] == ("retire", 2)
+    assert not bench.repository.has_version("loc", 2)
 
 
 def test_while_mlflow_is_down_a_lost_champion_gives_way_all_the_same(bench: Bench) -> None:
@@ -185,6 +278,14 @@ def test_an_alias_that_vanishes_for_a_moment_is_on_its_way_elsewhere(bench: Benc
     assert bench.champion == 1
 
 
+def test_so_is_the_only_alias_of_a_model(bench: Bench) -> None:
+    other = model(registered(1, model="other"), aliases={"champion": 1}, name="other")
+    bench.registry.now = [model(registered(1), registered(2), aliases={}, tags={}), other]
+    bench.reconciler.run_pass()
+    assert bench.champion == 2
+    bench.run_until(lambda _report: bench.champion is None)
+
+
 def test_an_alias_that_is_gone_for_good_is_gone(bench: Bench) -> None:
     bench.registry.now = [model(registered(1), registered(2), aliases={"x": 1}, tags={})]
     bench.run_until(lambda _report: bench.champion is None)
@@ -199,8 +300,8 @@ def test_a_registry_that_cannot_be_written_is_reported_and_left_alone_for_a_whil
     ]
     report = bench.reconciler.run_pass()
     assert bench.champion == 1
-    assert "403" in report.seen.problems
-    assert "403" not in bench.reconciler.run_pass().seen.problems
+    assert "loc: 403" in report.seen.problems
+    assert "loc: 403" not in bench.reconciler.run_pass().seen.problems
 
 
 def test_served_versions_are_marked_in_the_registry(bench: Bench) -> None:

@@ -84,6 +84,13 @@ def test_surroundings_are_described() -> None:
     )
 
 
+def test_a_refusal_of_what_is_not_wanted_any_more_is_none() -> None:
+    refusals = (Refusal("loc", 5, "i", "load", "cannot", 0.0), Refusal("gone", 1, "i", "load", "cannot", 0.0))
+    status = described(*refusals)
+    assert versions(status)[5].state == "retiring"
+    assert [one.name for one in status.models] == ["loc"]
+
+
 def test_before_the_first_pass_there_is_little_to_say() -> None:
     assert describe(None, None, None, (), {}) == Status()
     assert describe(None, None, catalog(), (), {}).catalogue_revision == 7

@@ -61,6 +61,19 @@ def test_the_loop_goes_on_after_an_error_that_nobody_thought_of(caplog: pytest.L
     assert "nobody thought of" in caplog.text
 
 
+def test_so_it_does_when_what_comes_before_a_pass_fails(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = iter([KeyError("surprise")])
+
+    def before() -> None:
+        for error in trouble:
+            raise error
+
+    loop, _ = watch(report(), report(), before_pass=before)
+    loop.run()
+    assert loop.last == report()
+    assert "nobody thought of" in caplog.text
+
+
 def test_a_success_is_a_pass_that_read_the_registry() -> None:
     loop, _ = watch(report(), report(fresh=False))
     loop.run()

@@ -47,7 +47,9 @@ async def test_a_catalogue_comes_first() -> None:
 async def test_a_default_model_must_be_settled_and_served() -> None:
     two = Catalog("1.0", 1, 0.0, {"a": served(), "b": served()})
     (what,) = await missing(World(two))
-    assert what.startswith("a default model")
+    assert what == "a default model: set FIXGATE_DEFAULT_MODEL to one of a, b"
+    (what,) = await missing(World(Catalog("1.0", 1, 0.0, {})))
+    assert what == "a model: none is served yet"
     (what,) = await missing(World(two), "c")
     assert what.startswith('model "c"')
 
