@@ -1,6 +1,7 @@
 """`fixgate register`: an ONNX file into the MLflow registry, checked first."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -103,9 +104,12 @@ def _pairs(option: str, given: list[str]) -> dict[str, str]:
 
 def _number(option: str, key: str, value: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
         raise typer.BadParameter(f"{key}: {value!r} is no number", param_hint=option) from None
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{key}: {value!r} is not finite", param_hint=option)
+    return number
 
 
 def _document(done: "Registered") -> dict[str, Any]:

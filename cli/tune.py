@@ -1,8 +1,11 @@
 """`fixgate tune`: batch size, instances and threads by measurement."""
 
 import json
+import signal
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich import box
@@ -41,7 +44,7 @@ def tune(
     try:
         config = configuration.from_env()
         trials: list[Trial] = []
-        with Live(console=console, transient=True) as live:
+        with _ended_by_exception(), Live(console=console, transient=True) as live:
 
             def told(trial: "Trial") -> None:
                 trials.append(trial)
@@ -65,6 +68,21 @@ def tune(
         _say(console, best, goal_ms, applied=apply)
     if not best.meets(goal_ms):
         raise typer.Exit(3)
+
+
+@contextmanager
+def _ended_by_exception() -> Iterator[None]:
+    """SIGTERM is an exception while this lasts, so that the copy is taken out again."""
+
+    def end(number: int, _frame: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not cut that short
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _table(trials: "list[Trial]", goal_ms: float) -> Table:

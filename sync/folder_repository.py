@@ -86,11 +86,18 @@ class FolderRepository:
     def add_model(self, config: ServingConfig, number: int, version: Path) -> None:
         """Publish a model's first version: folder and config together, in one rename."""
         folder = self.new_folder(config.name) / config.name
-        folder.mkdir()
-        os.rename(version, folder / str(number))
-        (folder / pbtxt.NAME).write_text(config.text)
-        sync_tree(folder)
-        os.rename(folder, self.root / config.name)
+        moved = folder / str(number)
+        try:
+            folder.mkdir()
+            (folder / pbtxt.NAME).write_text(config.text)
+            os.rename(version, moved)
+            sync_tree(folder)
+            os.rename(folder, self.root / config.name)
+        except OSError:
+            if moved.exists():
+                os.rename(moved, version)  # for the next try
+            self.drop(folder.parent)
+            raise
         _sync_path(self.root)
         folder.parent.rmdir()
 

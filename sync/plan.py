@@ -9,7 +9,7 @@ from typing import Literal
 
 from sync.desired import Desired, WantedModel, WantedVersion, safe_name
 from sync.errors import Fault
-from sync.repository import Live, LiveModel
+from sync.repository import TRIAL_PREFIX, Live, LiveModel
 from sync.settings import Settings, dump_tag
 
 Key = tuple[str, int]
@@ -158,6 +158,8 @@ def _obvious_fault(name: str, live: Live) -> tuple[Fault, str] | None:
             f"the model's name {name!r} cannot be a folder's: letters, digits, '.', '_' and '-' only, at "
             "most 200, the first a letter or digit; register it under another name"
         )
+    if name.startswith(TRIAL_PREFIX):
+        return "name", f"{TRIAL_PREFIX}* are copies that `fixgate tune` makes; register it under another name"
     if name in live.foreign:
         return "name", f"the model repository has a folder {name!r} that fixgate did not make; move it away"
     return None

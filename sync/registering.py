@@ -21,6 +21,7 @@ from contract.cpu import cores
 from sync import desired, mlmodel, onnx_flavour, preflight, registry
 from sync.errors import Refused, RegistryUnavailable
 from sync.preflight import Finding, Task
+from sync.repository import TRIAL_PREFIX
 
 EXPERIMENT = "fixgate"
 FOLDER = "model"
@@ -64,12 +65,15 @@ def register(order: Order, uri: str) -> Registered:
     Raises:
         Refused: sync would refuse this version; nothing has been uploaded.
         RegistryUnavailable: MLflow does not answer or refuses.
+        Unavailable: the trial was killed.
     """
     if not desired.safe_name(order.name):
         raise Refused(
             "name",
             f"name {order.name!r}: letters, digits, '.', '_', '-', at most 200, the first a letter or digit",
         )
+    if order.name.startswith(TRIAL_PREFIX):
+        raise Refused("name", f"name {order.name!r}: {TRIAL_PREFIX}* are copies that `fixgate tune` makes")
     with tempfile.TemporaryDirectory(prefix="fixgate-register-") as scratch:
         folder = Path(scratch)
         finding, rows, answers = _prove(order, folder)

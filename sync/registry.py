@@ -2,11 +2,14 @@
 besides registering.py). Its own variables for credentials, TLS, timeouts and retries pass through."""
 
 import logging
+import math
 import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +28,7 @@ from requests.exceptions import RequestException
 
 from sync.desired import RegisteredModel, RegisteredVersion
 from sync.errors import Refused, RegistryUnavailable
+from sync.jobs import carry_out
 from sync.listing import Listing, Versions
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -96,6 +100,7 @@ class Registry:
             uri = self._client.get_model_version_download_uri(version.model, str(version.number))
             _refuse_links(uri)
             store = get_artifact_repository(uri, tracking_uri=self._uri, registry_uri=self._uri)
+            store.thread_pool = _ThisThread()
             files = list(_files(store, None))
             if not files:
                 raise Refused("artifact", f"its files are gone: nothing at {without_credentials(uri)}")
@@ -108,13 +113,17 @@ class Registry:
                 progress(done, total)
 
     def run_metrics(self, run_id: str | None) -> dict[str, float]:
-        """The metrics of the run that made a version; none when there is no such run any more."""
+        """The metrics of the run that made a version; none when there is no such run any more.
+
+        Those that are no numbers are left out: MLflow keeps NaN, a version's record is JSON, which has none.
+        """
         if run_id is None:
             return {}
         try:
-            return {key: float(value) for key, value in self._client.get_run(run_id).data.metrics.items()}
+            metrics = self._client.get_run(run_id).data.metrics
         except (MlflowException, RequestException):
             return {}
+        return {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
 
     def tag_version(self, model: str, number: int, tags: Mapping[str, str | None]) -> None:
         """Set tags of a version; None deletes one."""
@@ -145,6 +154,16 @@ class Registry:
         """Take an alias away."""
         with _translated(f"removing alias {alias} of {model}"):
             self._client.delete_registered_model_alias(model, alias)
+
+
+class _ThisThread:
+    """In place of mlflow's own threads, which the process would have to wait for at its end."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Do it now."""
+        outcome: Future[Any] = Future()
+        carry_out(partial(work, *arguments, **named), outcome)
+        return outcome
 
 
 @contextmanager

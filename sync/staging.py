@@ -7,14 +7,16 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from contract.catalog import TensorSpec
-from sync import mlmodel, preflight, record
+from sync import jobs, mlmodel, preflight, record
 from sync.desired import RegisteredVersion, WantedVersion
-from sync.errors import Refused, RepositoryUnavailable, SyncError
+from sync.errors import Refused, RepositoryUnavailable
 from sync.preflight import Finding, Task
+from sync.publication import Stopped
 from sync.record import Record
 from sync.settings import Settings
 
@@ -67,30 +69,41 @@ def stage(source: Source, order: Order, folder: Path, progress: Callable[[int, i
 
     Raises:
         Refused: the version's own fault.
-        RegistryUnavailable, RepositoryUnavailable: not now.
+        Unavailable: not now.
+        Stopped: the process is stopping.
     """
+    try:
+        return _stage(source, order, folder, progress)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if jobs.ending().is_set():
+            raise Stopped from error
+        if isinstance(error, OSError):
+            version = order.wanted.version
+            label = f"staging {version.model} version {version.number}"
+            raise RepositoryUnavailable(f"{label}: {error}") from error
+        raise
+
+
+def _stage(source: Source, order: Order, folder: Path, progress: Callable[[int, int], None]) -> Staged:
     version = order.wanted.version
     files = folder / "artifacts"
-    try:
-        files.mkdir(parents=True)
-        source.download(version, files, _watching_space(folder, progress))
-        package = mlmodel.read(files)
-        finding = _prove(files, package, order, folder)
-        target = _lay_out(files, package, finding, folder)
-        built = _record(target, package, finding, version, source.run_metrics(version.run_id))
-        (target / record.NAME).write_bytes(record.dump(built))
-        shutil.rmtree(files)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise RepositoryUnavailable(f"staging {version.model} version {version.number}: {error}") from error
-    except SyncError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    files.mkdir(parents=True)
+    jobs.apart(partial(source.download, version, files, _watching(folder, progress)))
+    package = mlmodel.read(files)
+    finding = _prove(files, package, order, folder)
+    target = _lay_out(files, package, finding, folder)
+    built = _record(target, package, finding, version, source.run_metrics(version.run_id))
+    (target / record.NAME).write_bytes(record.dump(built))
+    shutil.rmtree(files)
     return Staged(target, built, order.settings)
 
 
-def _watching_space(folder: Path, progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+def _watching(folder: Path, progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """What sees between two files whether the download may go on."""
+
     def watch(done: int, total: int) -> None:
+        jobs.check()
         free = shutil.disk_usage(folder).free
         if total - done + SPARE_BYTES > free:
             raise RepositoryUnavailable(

@@ -103,8 +103,8 @@ class _Bench:
     def try_out(self, settings: Settings) -> Trial:
         name = TRIAL_PREFIX + uuid.uuid4().hex[:8]
         recorded = BytesIO(self.repository.read_proof(self.live.name, self.known.version))
-        self.repository.add_trial(pbtxt.trial(self.live.config, name, settings), self.known)
         try:
+            self.repository.add_trial(pbtxt.trial(self.live.config, name, settings), self.known)
             reason = _wait(self.triton, name, self.load_timeout_s)
             if reason:
                 return Trial(settings, None, reason)
@@ -131,9 +131,11 @@ def _wait(triton: Triton, name: str, timeout_s: float) -> str:
 
 
 def _clear_leftovers(repository: Repository) -> None:
-    """Copies of a tune that was killed."""
+    """Copies of a tune that was killed; a model of such a name that sync serves is none."""
     for name in repository.trials():
-        repository.remove_model(name)
+        config = repository.read_config(name)
+        if config is None or not config.owned:
+            repository.remove_model(name)
 
 
 def apply(config: Config, model: str, settings: Settings) -> None:

@@ -73,6 +73,8 @@ def test_what_sync_would_refuse_is_refused_here(name: str, tmp_path: Path, mlflo
     [
         (["--tag", "team"], "KEY=VALUE"),
         (["--metric", "accuracy=high"], "no number"),
+        (["--metric", "loss=nan"], "'nan' is not finite"),
+        (["--metric", "loss=-inf"], "'-inf' is not finite"),
         (["--contract", "{file}"], "is not JSON"),
         (["--contract", "{list}"], "must hold an object"),
         (["--example", "/nowhere"], "does not exist"),

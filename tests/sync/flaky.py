@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Mode = Literal["well", "500", "silent", "half", "gone"]
+Mode = Literal["well", "500", "silent", "half", "stuck", "gone"]
 
 
 class Proxy:
     """Passes requests on.
 
     mode: `500`: every answer is an error; `silent`: takes requests and never answers; `half`: downloads are
-        cut in the middle; `gone`: downloads are not found, and listings empty.
+        cut in the middle; `stuck`: they stop there, and `stuck` is set; `gone`: downloads are not found, and
+        listings empty.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -24,6 +25,7 @@ class Proxy:
         self.requests: list[str] = []
         self.authorization: str | None = None
         self.released = threading.Event()
+        self.stuck = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
 
@@ -60,9 +62,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 self._answer(200, b'{"files": []}')
             else:
                 status, body = self._ask()
-                self._answer(
-                    status, body, cut=download and proxy.mode == "half" and self.path.endswith(".onnx")
-                )
+                cut = proxy.mode in ("half", "stuck") and download and self.path.endswith(".onnx")
+                self._answer(status, body, cut=cut)
 
         def _ask(self) -> tuple[int, bytes]:
             size = int(self.headers.get("Content-Length") or 0)
@@ -86,6 +87,9 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body[: len(body) // 2] if cut else body)
+            if cut and proxy.mode == "stuck":
+                proxy.stuck.set()
+                proxy.released.wait(60)
             self.close_connection = True
 
         def log_message(self, *_arguments: object) -> None:

@@ -1,5 +1,6 @@
 """The model repository changes by renames of complete things only."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,26 @@ def test_a_first_version_arrives_with_its_config_in_one_rename(
     monkeypatch.setattr(os, "rename", rename)
     repo.add_model(config(1), 1, version_folder(repo, 1))
     assert into_root == ["loc"]
+
+
+@pytest.mark.parametrize(
+    "place", ["sync.folder_repository.Path.write_text", "sync.folder_repository.sync_tree"]
+)
+def test_a_first_version_that_cannot_be_published_stays_staged_and_nothing_else_does(
+    repo: FolderRepository, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    folder = version_folder(repo, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, full)
+        with pytest.raises(OSError, match="no space left"):
+            repo.add_model(config(1), 1, folder)
+    assert list(repo.root.iterdir()) == []
+    assert list(repo.staging.iterdir()) == [folder.parent]
+    repo.add_model(config(1), 1, folder)
+    assert repo.observe().models["loc"].configured == {1}
 
 
 def test_only_version_folders_and_the_config_stand_in_a_model(repo: FolderRepository) -> None:

@@ -1,5 +1,7 @@
 """The MLmodel file."""
 
+import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,14 @@ def test_contract_example_and_expected_outputs_are_found(tmp_path: Path) -> None
     assert (found.example, found.expected) == ("input_example.json", "expected_output.json")
 
 
+def test_a_contract_may_say_one_thing_twice_by_an_alias(tmp_path: Path) -> None:
+    again = {"id": "north"}
+    document = onnx("m.onnx", metadata={"fixgate": {"one": again, "other": [again, 1, 0.5, None, True]}})
+    folder = package(tmp_path, document, "m.onnx")
+    assert "*id001" in (folder / "MLmodel").read_text()
+    assert mlmodel.read(folder).contract == document["metadata"]["fixgate"]
+
+
 def test_an_example_that_is_a_data_frame_is_passed_over(tmp_path: Path) -> None:
     info = {"type": "dataframe", "artifact_path": "input_example.json"}
     found = mlmodel.read(package(tmp_path, onnx("m.onnx", saved_input_example_info=info), "m.onnx"))
@@ -68,9 +78,60 @@ def test_without_mlmodel_there_must_be_one_onnx_file(tmp_path: Path, names: tupl
         (onnx("gone.onnx"), "artifact"),
         (onnx("m.onnx", metadata={"fixgate": "text"}), "contract"),
         (onnx("m.onnx", metadata="text"), "contract"),
+        (onnx("m.onnx", metadata={"fixgate": {1: "a key"}}), "contract"),
+        (onnx("m.onnx", metadata={"fixgate": {"n": 1 << 70}}), "contract"),
+        (onnx("m.onnx", metadata={"fixgate": {"n": float("nan")}}), "contract"),
+        (onnx("m.onnx", metadata={"fixgate": {"day": date(2026, 1, 1)}}), "contract"),
+        ('{flavors: {onnx: {data: m.onnx}}, metadata: {fixgate: {a: "\\ud800"}}}', "contract"),
+        ("{flavors: {onnx: {data: m.onnx}}, metadata: {fixgate: &a {again: *a}}}", "contract"),
+        ("[]", "artifact"),
+        ("", "artifact"),
+        ({"flavors": {"onnx": {"data": ["m.onnx"]}}}, "artifact"),
+        ({"flavors": {"onnx": {"data": 1}}}, "artifact"),
+        (onnx("m" * 5000), "artifact"),
+        ('{flavors: {onnx: {data: "\\ud800"}}}', "artifact"),
+        ('{flavors: {onnx: {data: "m.onnx\\0"}}}', "artifact"),
+        (onnx("m.onnx", saved_input_example_info="text"), "artifact"),
+        (onnx("m.onnx", saved_input_example_info={"type": "ndarray", "artifact_path": ["m"]}), "artifact"),
+        ("[" * 5000, "artifact"),
+        ("{flavors: {onnx: {data: m.onnx}}, day: 2026-99-99}", "artifact"),
+        ("{flavors: {onnx: {data: m.onnx}}, count: !!int ''}", "artifact"),
+        ("{one: &one {data: m.onnx}, flavors: {onnx: {<<: *one}}}", "artifact"),
     ],
 )
 def test_an_mlmodel_that_cannot_be_used_is_refused(tmp_path: Path, document: Any, fault: str) -> None:
     with pytest.raises(Refused) as refused:
         mlmodel.read(package(tmp_path, document, "m.onnx"))
     assert refused.value.fault == fault
+    assert len(refused.value.reason) < 500
+
+
+LEVELS = [f"&a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 8)]
+BOMB = f"bomb: [&a0 [xxxxxxxx], {', '.join(LEVELS)}]"
+"""Two million strings, once it is written out."""
+
+
+@pytest.mark.parametrize(
+    ("rest", "fault"),
+    [
+        ("flavors: {onnx: {data: *a7}}", "artifact"),
+        (
+            "flavors: {onnx: {data: m.onnx}}\nsaved_input_example_info: {type: ndarray, artifact_path: *a7}",
+            "artifact",
+        ),
+        ("flavors: {onnx: {data: m.onnx}}\nmetadata: {fixgate: {bomb: *a7}}", "contract"),
+    ],
+)
+def test_a_little_yaml_that_stands_for_very_much_is_refused(tmp_path: Path, rest: str, fault: str) -> None:
+    with pytest.raises(Refused) as refused:
+        mlmodel.read(package(tmp_path, f"{BOMB}\n{rest}", "m.onnx"))
+    assert refused.value.fault == fault
+    assert len(refused.value.reason) < 500
+
+
+def test_an_mlmodel_of_more_than_a_megabyte_is_refused_unread(tmp_path: Path) -> None:
+    package(tmp_path, onnx("m.onnx"), "m.onnx")
+    os.truncate(tmp_path / "MLmodel", mlmodel.LARGEST + 1)
+    with pytest.raises(Refused, match="bytes, more than") as refused:
+        mlmodel.read(tmp_path)
+    assert refused.value.fault == "artifact"

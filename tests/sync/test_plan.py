@@ -82,6 +82,14 @@ def test_a_name_that_cannot_be_a_folder_is_refused_without_a_download() -> None:
     assert action.fault == "name"
 
 
+def test_the_names_of_tunes_copies_are_its_own() -> None:
+    name = "fixgate-tune-1"
+    desired = wanted(model(registered(1, model=name), name=name, aliases={"champion": 1}))
+    (action,) = plan(desired, live(), Situation())
+    assert isinstance(action, Refuse)
+    assert action.fault == "name"
+
+
 def test_a_foreign_folder_of_the_same_name_is_left_alone() -> None:
     (action,) = plan(CHAMPION_1, live(foreign=("loc",)), Situation())
     assert isinstance(action, Refuse)

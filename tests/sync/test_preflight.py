@@ -2,9 +2,14 @@
 
 import copy
 import json
+import signal
 import subprocess
+import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -13,7 +18,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from sync import preflight
-from sync.errors import Refused
+from sync.errors import Refused, Unavailable
+from sync.jobs import Jobs
 from sync.preflight import Finding, Task
 from tests.sync import models
 from tests.sync.makers import INPUTS, OUTPUTS
@@ -209,6 +215,90 @@ def test_a_model_that_hangs_is_stopped_in_time(tmp_path: Path) -> None:
     assert refused.fault == "resources"
     assert "longer than 3 s" in refused.reason
     assert time.monotonic() - started < 3.0 + preflight.GRACE_S
+
+
+Children = SimpleQueue[subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> Children:
+    """Every child, as it is started."""
+    started: Children = SimpleQueue()
+    real = subprocess.Popen
+
+    def popen(*arguments: Any, **options: Any) -> Any:
+        child = real(*arguments, **options)
+        started.put(child)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    return started
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_trial_that_is_killed_from_outside_is_no_fault_of_the_version(
+    tmp_path: Path, children: Children, number: signal.Signals
+) -> None:
+    """As the kernel does it when the container's memory runs out."""
+    with ThreadPoolExecutor(1) as pool:
+        trial = pool.submit(preflight.run, task(tmp_path, models.localiser()))
+        children.get(timeout=10).send_signal(number)
+        with pytest.raises(Unavailable, match=f"killed \\({number.name}\\).*memory ran out.*SYNC_MEMORY"):
+            trial.result()
+
+
+def test_a_child_that_does_not_keep_to_its_time_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = subprocess.Popen
+    deaf = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(subprocess, "Popen", lambda _command, **options: real(deaf, **options))
+    monkeypatch.setattr(preflight, "GRACE_S", 0.0)
+    refused = refusal(tmp_path, models.localiser(), timeout_s=0.5)
+    assert (refused.fault, "longer than 0.5 s" in refused.reason) == ("resources", True)
+
+
+def test_one_trial_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running: list[Task] = []
+    together: list[int] = []
+    real = preflight._run_child
+
+    def counted(one: Task, log: Path) -> tuple[int, bool]:
+        running.append(one)
+        together.append(len(running))
+        try:
+            return real(one, log)
+        finally:
+            running.remove(one)
+
+    monkeypatch.setattr(preflight, "_run_child", counted)
+    tasks = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        tasks.append(task(tmp_path / name, models.localiser(), max_batch_size=1))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(preflight.run, tasks))
+    assert together == [1, 1]
+
+
+def test_when_sync_stops_the_trial_is_killed_and_the_next_never_begins(
+    tmp_path: Path, children: Children
+) -> None:
+    jobs, begun = Jobs(lambda: None), threading.Semaphore(0)
+    wanted = task(tmp_path, endless())
+
+    def work() -> None:
+        begun.release()
+        preflight.run(wanted)
+
+    for number in (1, 2):
+        jobs.start(("loc", number), work, publishes=False)
+        assert begun.acquire(timeout=10)
+    child = children.get(timeout=10)
+    jobs.close()
+    assert [type(one.error) for one in jobs.collect()] == [Unavailable, Unavailable]
+    assert child.returncode == -signal.SIGKILL
+    assert children.empty()
 
 
 def test_a_model_that_eats_memory_is_stopped(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_a_second_registration_is_the_next_version_with_an_inferred_contract(
     ("fields", "fault"),
     [
         ({"name": "../x"}, "name"),
+        ({"name": "fixgate-tune-net"}, "name"),
         ({"contract": {"schema": 1}}, "contract"),
         ({"contract": {**models.CONTRACT, "more": 1}}, "contract"),
         ({"tags": {"fixgate.sigma_scale": "many"}}, "contract"),

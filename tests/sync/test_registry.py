@@ -196,6 +196,8 @@ def test_tags_are_set_and_taken_away(client: MlflowClient, tmp_path: Path) -> No
 def test_the_runs_metrics_come_along_when_there_is_a_run(client: MlflowClient) -> None:
     run = client.create_run("0")
     client.log_metric(run.info.run_id, "accuracy", 0.75)
+    client.log_metric(run.info.run_id, "loss", float("nan"))
+    assert client.get_run(run.info.run_id).data.metrics.keys() == {"accuracy", "loss"}
     one = Registry(client.tracking_uri)
     assert one.run_metrics(run.info.run_id) == {"accuracy": 0.75}
     assert one.run_metrics("0" * 32) == {}

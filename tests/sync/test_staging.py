@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ import yaml
 
 from sync import record, staging
 from sync.desired import RegisteredVersion
-from sync.errors import Refused, RegistryUnavailable, RepositoryUnavailable
+from sync.errors import Refused, RegistryUnavailable, RepositoryUnavailable, Unavailable
+from sync.jobs import Jobs, ending
+from sync.publication import Stopped
 from sync.staging import Limits, Order, Staged, stage
 from tests.sync import models
 from tests.sync.makers import SETTINGS, model, registered, wanted
@@ -25,7 +29,7 @@ LIMITS = Limits(timeout_s=60.0, memory_mb=0)
 class Artifacts:
     """A registry that hands out files from a function."""
 
-    def __init__(self, write: Callable[[Path], None], error: Exception | None = None) -> None:
+    def __init__(self, write: Callable[[Path], None], error: BaseException | None = None) -> None:
         self._write = write
         self._error = error
 
@@ -115,9 +119,16 @@ def test_the_versions_tag_corrects_the_contract(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [Refused("artifact", "gone"), RegistryUnavailable("500"), RepositoryUnavailable("full")]
+    "error",
+    [
+        Refused("artifact", "gone"),
+        RegistryUnavailable("500"),
+        RepositoryUnavailable("full"),
+        AttributeError("nobody thought of it"),
+        SystemExit(1),
+    ],
 )
-def test_whatever_goes_wrong_nothing_is_left_behind(tmp_path: Path, error: Exception) -> None:
+def test_whatever_goes_wrong_nothing_is_left_behind(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(type(error)):
         stage(Artifacts(logged, error), order(), tmp_path / "s", seen)
     assert list(tmp_path.iterdir()) == []
@@ -136,6 +147,55 @@ def test_a_folder_that_cannot_be_written_is_not_the_versions_fault(tmp_path: Pat
     (tmp_path / "s").write_text("in the way")
     with pytest.raises(RepositoryUnavailable, match="staging loc version 3"):
         stage(Artifacts(logged), order(), tmp_path / "s", seen)
+
+
+class Stuck(Artifacts):
+    """One whose first file comes when sync stops, and the rest never."""
+
+    def __init__(self) -> None:
+        super().__init__(logged)
+        self.begun = threading.Event()
+        self.given_up = threading.Event()
+
+    def download(
+        self, _version: RegisteredVersion, _folder: Path, progress: Callable[[int, int], None]
+    ) -> None:
+        progress(0, 1000)
+        self.begun.set()
+        ending().wait(60)
+        try:
+            progress(500, 1000)
+        except Unavailable:
+            self.given_up.set()
+            raise
+
+
+def test_a_stop_ends_a_download_blames_nobody_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    source, jobs = Stuck(), Jobs(lambda: None)
+    jobs.start(("loc", 3), partial(stage, source, order(), tmp_path / "s", seen), publishes=False)
+    assert source.begun.wait(10)
+    jobs.close()
+    (finished,) = jobs.collect()
+    assert isinstance(finished.error, Stopped)
+    assert source.given_up.wait(10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stop_is_nobodys_fault_whatever_it_breaks(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def broken(_folder: Path) -> None:
+        begun.set()
+        ending().wait(60)
+        raise Refused("artifact", "cut short")
+
+    jobs = Jobs(lambda: None)
+    work = partial(stage, Artifacts(broken), order(), tmp_path / "s", seen)
+    jobs.start(("loc", 3), work, publishes=False)
+    assert begun.wait(10)
+    jobs.close()
+    (finished,) = jobs.collect()
+    assert isinstance(finished.error, Stopped)
 
 
 @pytest.mark.usefixtures("ready")

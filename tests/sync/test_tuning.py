@@ -1,17 +1,27 @@
 """Settings by measurement, and put in force without a gap."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from sync import tuning
+from sync import pbtxt, tuning
 from sync.errors import Refused, TritonUnavailable
+from sync.folder_repository import FolderRepository
 from sync.load import Measured
 from sync.settings import Settings, dump_tag
 from sync.tuning import Terms, Trial, candidates, choose
-from tests.sync import models
+from tests.sync import fakes, makers, models
+from tests.sync.makers import INPUTS, OUTPUTS, SETTINGS, registered
 from tests.sync.rig import Rig, again
+from tests.sync.undertaker import environment
 
 
 def trial(size: int, rows: float, p95: float, failures: int = 0) -> Trial:
@@ -34,6 +44,59 @@ def test_the_cores_are_tried_in_one_instance_and_shared() -> None:
     assert tried == [(1, 4), (2, 2), (4, 1)]
     assert [(one.instances, one.threads) for one in candidates(1, "cpu", (1,))] == [(1, 1)]
     assert {one.kind for one in candidates(2, "gpu", (1,))} == {"gpu"}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> FolderRepository:
+    """One with a model `loc`, version 1."""
+    made = FolderRepository(tmp_path / "models", tmp_path / "staging")
+    made.prepare()
+    made.add_model(pbtxt.render("loc", SETTINGS, INPUTS, OUTPUTS, (1,)), 1, fakes.staged(made, 1))
+    return made
+
+
+def test_a_copy_that_is_only_just_there_is_taken_out_again(
+    repository: FolderRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add_trial(config: pbtxt.ServingConfig, _known: object) -> None:
+        (repository.root / config.name).mkdir()
+        raise SystemExit(143)
+
+    monkeypatch.setattr(repository, "add_trial", add_trial)
+    live = repository.observe().models["loc"]
+    bench = tuning._Bench(
+        repository, cast(Any, None), live, makers.record(registered(1)), Terms(), load_timeout_s=1.0
+    )
+    with pytest.raises(SystemExit):
+        bench.try_out(Settings(2, 1, 1))
+    assert [path.name for path in repository.root.iterdir()] == ["loc"]
+
+
+def test_a_model_that_sync_serves_is_no_leftover_whatever_its_name(repository: FolderRepository) -> None:
+    served = pbtxt.render("fixgate-tune-net", SETTINGS, INPUTS, OUTPUTS, (1,))
+    repository.add_model(served, 1, fakes.staged(repository, 1))
+    (repository.root / "fixgate-tune-left" / "1").mkdir(parents=True)
+    copy = pbtxt.trial(served, "fixgate-tune-copy", SETTINGS)
+    (repository.root / copy.name).mkdir()
+    (repository.root / copy.name / pbtxt.NAME).write_text(copy.text)
+    tuning._clear_leftovers(repository)
+    assert {path.name for path in repository.root.iterdir()} == {"loc", "fixgate-tune-net"}
+
+
+@pytest.mark.stack
+def test_sigterm_ends_a_measurement_and_the_copy_is_out_again(sync_rig: Rig) -> None:
+    sync_rig.register_files(models.localiser(1), "champion")
+    sync_rig.settle()
+    root = sync_rig.triton.repository
+    command = [sys.executable, "-m", "cli", "tune", sync_rig.name, "--seconds", "600"]
+    variables = {**os.environ, **environment(sync_rig)}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not list(root.glob("fixgate-tune-*")):
+            assert time.monotonic() < deadline
+        process.terminate()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert [path.name for path in root.iterdir()] == [sync_rig.name]
 
 
 @pytest.mark.stack

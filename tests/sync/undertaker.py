@@ -26,10 +26,10 @@ def running_undertaker() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def run_until_dead(undertaker: subprocess.Popen[str], made: Rig, place: str, when: str) -> None:
-    """Run sync in a process that kills itself there."""
+def environment(made: Rig) -> dict[str, str]:
+    """A rig's options as variables, for a process of its own."""
     config = made.config
-    environment = {
+    return {
         "FIXGATE_HOME": str(config.home),
         "FIXGATE_MLFLOW_URI": config.mlflow_uri,
         "FIXGATE_REDIS_URL": config.redis_url,
@@ -42,8 +42,12 @@ def run_until_dead(undertaker: subprocess.Popen[str], made: Rig, place: str, whe
         "FIXGATE_DRAIN_S": "0",
         "FIXGATE_THREADS": "1",
     }
+
+
+def run_until_dead(undertaker: subprocess.Popen[str], made: Rig, place: str, when: str) -> None:
+    """Run sync in a process that kills itself there."""
     assert undertaker.stdin is not None
     assert undertaker.stdout is not None
-    undertaker.stdin.write(f"{place} {when} {json.dumps(environment)}\n")
+    undertaker.stdin.write(f"{place} {when} {json.dumps(environment(made))}\n")
     undertaker.stdin.flush()
     assert int(undertaker.stdout.readline()) == -signal.SIGKILL
