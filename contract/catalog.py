@@ -4,7 +4,7 @@ Schema `MAJOR.MINOR`: a reader takes its own major, one minor older or newer; fi
 are passed over, so that the planes can be upgraded one after the other.
 """
 
-from functools import lru_cache
+from functools import cached_property
 from typing import Annotated
 
 import msgspec
@@ -29,7 +29,7 @@ class TensorSpec(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
 
 
-class ServedVersion(msgspec.Struct, frozen=True, omit_defaults=True):
+class ServedVersion(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """One version that every Triton has reported ready and that has been proved through Triton.
 
     `digest` is SHA-256 (hex) over the published files. `sigma_scale` is the one in force: the version's
@@ -51,15 +51,10 @@ class ServedVersion(msgspec.Struct, frozen=True, omit_defaults=True):
     metrics: dict[str, float] = {}
     latency_ms: dict[str, float] = {}
 
-    @property
+    @cached_property
     def edition(self) -> str:
-        """What makes its fixes: files and σ scale. What truths say of one edition says nothing of another."""
-        return _edition(self.digest, self.sigma_scale)
-
-
-@lru_cache(maxsize=1024)
-def _edition(digest: str, sigma_scale: float) -> str:
-    return f"{digest[:12]}:{sigma_scale:.6g}"
+        """What makes its fixes: files, contract, σ scale. What truths say of one says nothing of another."""
+        return f"{self.digest[:12]}:{self.contract.digest[:12]}:{self.sigma_scale:.6g}"
 
 
 class RoutePolicy(msgspec.Struct, frozen=True, omit_defaults=True):

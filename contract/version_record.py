@@ -17,7 +17,10 @@ from msgspec import field
 from contract import keys
 from contract.histogram import Count, Histogram, merged
 
-CLIENT_ERRORS = frozenset({"InvalidInput", "TooLarge", "UnsupportedMedia"})
+OWN_DEADLINE = "OwnDeadline"
+"""Stands for the class of an error where the client allowed less time than requests of its kind have."""
+
+CLIENT_ERRORS = frozenset({"InvalidInput", "TooLarge", "UnsupportedMedia", OWN_DEADLINE})
 """Classes of error that are the client's doing and say nothing against a version."""
 
 

@@ -6,8 +6,10 @@ waited, if that is longer. The first is an upper estimate: what the calls in fli
 counted. Times are seconds of one monotonic clock, given by the caller.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Self
 
 from gateway.errors import Overloaded
@@ -20,6 +22,9 @@ SHADOW_SHARE = 0.25
 """Mirrored traffic is refused at this share of what others are refused at."""
 
 LONGEST_RETRY_S = 10.0
+
+PATIENCE_S = 2.0
+"""A call that nobody waits for any more counts as under way for so long at least, unless it is answered."""
 
 _STATIONS = 256
 """Versions remembered before those with nothing to do are forgotten."""
@@ -166,6 +171,10 @@ class Station:
         """Whether it has nothing to do at all."""
         return not self._calls and not any(self._rows)
 
+    def patience_s(self, rows: int) -> float:
+        """How long a call of so many rows counts as under way, from its beginning, if nobody waits for it."""
+        return max(PATIENCE_S, _OUTLIER * self._whole.expected_s(rows))
+
     def answer_s(self, rows: int, limit: int, priority: Priority, now: float) -> float:
         """Predicted seconds until the last of `rows` more is answered; a call carries at most `limit`."""
         limit = max(1, limit)
@@ -291,11 +300,12 @@ class Admission:
         if late or last:
             self._refused += _NEWEST_CHECKED * (late - self._refused)
         if late:
-            bound = "the latency objective" if limit_s < left_s else "the deadline"
+            for_deadline, leaves_s = left_s <= limit_s, max(0.0, min(limit_s, left_s))
+            bound = "the deadline" if for_deadline else "the latency objective"
             raise Overloaded(
-                f"{what} would take about {wait_s * 1e3:.0f} ms, and {bound} leaves "
-                f"{max(0.0, min(limit_s, left_s)) * 1e3:.0f} ms",
-                retry_after_s=max(1.0, wait_s - limit_s, self._come_back_s()),
+                f"{what} would take about {wait_s * 1e3:.0f} ms, and {bound} leaves {leaves_s * 1e3:.0f} ms",
+                retry_after_s=max(1.0, wait_s - leaves_s, self._come_back_s()),
+                for_deadline=for_deadline,
             )
 
     def _come_back_s(self) -> float:
@@ -321,10 +331,12 @@ class Admission:
             Overloaded: no.
         """
         if station.idle:
+            if last:
+                self._refused -= _NEWEST_CHECKED * self._refused
             return
         self.check(station.answer_s(1, limit, priority, now), left_s, station.name, priority, last=last)
         if rows > 1 and (last_s := station.answer_s(rows, limit, priority, now)) > left_s:
-            self.check(last_s, left_s, station.name, priority, last=last)
+            self.check(last_s, left_s, station.name, priority, share=math.inf, last=last)
 
 
 class ByteBudget:
@@ -337,6 +349,10 @@ class ByteBudget:
     def share(self) -> "ByteShare":
         """One request's part, to be entered; given back at the end."""
         return ByteShare(self)
+
+    def give_back(self, count: int) -> None:
+        """So many are not held any more."""
+        self.held -= count
 
     def allows(self, more: int, mine: int) -> bool:
         """A request that is alone is never refused here: its own limit is another."""
@@ -359,6 +375,15 @@ class ByteShare:
     def __exit__(self, *_: object) -> None:
         """Give back what is held."""
         self._budget.held -= self.held
+
+    def handed_over(self) -> Callable[[], None]:
+        """Hold nothing any more: what was held is held for work that outlives its request.
+
+        Returns:
+            Gives it back.
+        """
+        held, self.held = self.held, 0
+        return partial(self._budget.give_back, held)
 
     def grow(self, more: int) -> None:
         """Hold so many bytes more.

@@ -27,13 +27,23 @@ Send = Callable[[Lane, Sequence[Item]], Coroutine[Any, Any, Sequence[Answer]]]
 class Coalescer(Generic[Lane, Item, Answer]):
     """Shares calls among items of the same lane: as many calls of a lane as `in_flight` allows are under way.
 
-    A waiter that is cancelled takes its items out of the queue; a call is cancelled once nobody waits for
-    any of its items. A failed call fails its own items only.
+    A waiter that is cancelled takes its items out of the queue. A call that nobody waits for any more keeps
+    its place until it ends, for it is worked on all the same; when it takes too long, it is cancelled. A
+    failed call fails its own items only.
+
+    Args:
+        patience_s: from its beginning, how long a call of a lane with so many items may take then.
     """
 
-    def __init__(self, send: Send[Lane, Item, Answer], in_flight: InFlight) -> None:
+    def __init__(
+        self,
+        send: Send[Lane, Item, Answer],
+        in_flight: InFlight,
+        patience_s: Callable[[Lane, int], float] = lambda *_: 0.0,
+    ) -> None:
         self._send = send
         self._in_flight = in_flight
+        self._patience_s = patience_s
         self._lanes: dict[Lane, _Queue[Item, Answer]] = {}
         self._waiting = [0] * len(Priority)
         self._mirrored: dict[Lane, None] = {}
@@ -111,7 +121,7 @@ class Coalescer(Generic[Lane, Item, Answer]):
         queue.calls += 1
         self._in_flight.note(lane, queue.calls)
         task = asyncio.create_task(self._send(lane, [entry.item for entry in leaving]))
-        call = _Call(task, len(leaving))
+        call = _Call(task, len(leaving), asyncio.get_running_loop().time())
         for entry in leaving:
             self._waiting[entry.priority] -= 1
             entry.call = call
@@ -145,10 +155,17 @@ class Coalescer(Generic[Lane, Item, Answer]):
         for entry in entries:
             if not entry.answer.cancel() and not entry.answer.cancelled():
                 entry.answer.exception()  # heard of, though nobody waits any more
-            if entry.call is not None:
-                entry.call.leave()
-            else:
+            if entry.call is None:
                 self._drop(lane, entry)
+                continue
+            entry.call.waiters -= 1
+            if not entry.call.waiters:
+                self._give_up(lane, entry.call)
+
+    def _give_up(self, lane: Lane, call: "_Call") -> None:
+        until = call.began + self._patience_s(lane, call.size)
+        timer = asyncio.get_running_loop().call_at(until, call.task.cancel)
+        call.task.add_done_callback(lambda _: timer.cancel())
 
     def _drop(self, lane: Lane, entry: "_Entry[Item, Answer]") -> None:
         queue = self._lanes[lane]
@@ -161,18 +178,14 @@ class Coalescer(Generic[Lane, Item, Answer]):
 
 
 class _Call:
-    """A call under way and how many of its items somebody still waits for."""
+    """A call under way, since when, and how many of its items somebody still waits for."""
 
-    __slots__ = ("task", "waiters")
+    __slots__ = ("began", "size", "task", "waiters")
 
-    def __init__(self, task: "asyncio.Task[Any]", waiters: int) -> None:
+    def __init__(self, task: "asyncio.Task[Any]", size: int, began: float) -> None:
         self.task = task
-        self.waiters = waiters
-
-    def leave(self) -> None:
-        self.waiters -= 1
-        if self.waiters == 0:
-            self.task.cancel()
+        self.size = self.waiters = size
+        self.began = began
 
 
 class _Entry(Generic[Item, Answer]):

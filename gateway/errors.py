@@ -19,7 +19,12 @@ FixgateError
 
 
 class FixgateError(Exception):
-    """Base of all; `detail` is for the client: it names field, value and limit, never a path."""
+    """Base of all; `detail` is for the client: it names field, value and limit, never a path.
+
+    own_deadline: as it is counted; the client had allowed less time than requests of its kind have.
+    """
+
+    own_deadline = False
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -88,7 +93,14 @@ class Unavailable(_Retryable):
 
 
 class Overloaded(Unavailable):
-    """The answer would come too late, or there is no room for the request."""
+    """The answer would come too late, or there is no room for the request.
+
+    for_deadline: too late for this request's own deadline; another one may have more time.
+    """
+
+    def __init__(self, detail: str, *, retry_after_s: float = 1.0, for_deadline: bool = False) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.for_deadline = for_deadline
 
 
 class BadAnswer(FixgateError):

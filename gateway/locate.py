@@ -61,7 +61,7 @@ class Backend(Protocol):
 
 
 class Locator:
-    """Finds fixes, computing as few as possible. A cancelled caller leaves; nothing is done for nobody."""
+    """Finds fixes, computing as few as possible. A cancelled caller leaves; nothing is begun for nobody."""
 
     def __init__(
         self,
@@ -76,7 +76,9 @@ class Locator:
         self._cache = cache
         self._threads = threads
         self._admission = admission
-        self._calls: Coalescer[Lane, _Row, Fix | FixgateError] = Coalescer(self._call, in_flight)
+        self._calls: Coalescer[Lane, _Row, Fix | FixgateError] = Coalescer(
+            self._call, in_flight, self._patience_s
+        )
         self._flights: Flights[tuple[bytes, bool], Found] = Flights()
         self._hits: dict[str, float] = {}
 
@@ -109,6 +111,9 @@ class Locator:
             watch.enter("shared")
         start = partial(self._fly, pipeline, key, canonical, watch, urgency)
         found, joined = await self._flights.join(place, start)
+        while joined and isinstance(found, Overloaded) and found.for_deadline:
+            # Too late for whoever began that flight, and left with it. So this ends: each time one is fewer.
+            found, joined = await self._flights.join(place, start)
         if isinstance(found, Overloaded):
             raise found.with_traceback(None)
         return _shared(found) if joined else found
@@ -290,6 +295,9 @@ class Locator:
             for place, one in zip(chosen, fixed, strict=True):
                 answers[place] = _ours(one)
         return [one for one in answers if one is not None]
+
+    def _patience_s(self, lane: Lane, rows: int) -> float:
+        return self._admission.station(lane.model, lane.version).patience_s(rows)
 
     async def _call(self, lane: Lane, rows: Sequence[_Row]) -> list[Fix | FixgateError]:
         now = asyncio.get_running_loop().time

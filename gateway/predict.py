@@ -6,13 +6,14 @@ Knows no HTTP, no Redis and no gRPC.
 import random
 import time
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Protocol
 
 from contract.catalog import Catalog, ServedModel, ServedVersion
 from gateway.deadline import within
 from gateway.domain import BatchRequest, Fix, PredictRequest, Recording
-from gateway.errors import FixgateError, Unavailable
+from gateway.errors import DeadlineExceeded, FixgateError, Overloaded, Unavailable
 from gateway.locate import Found, Locator, Urgency
 from gateway.pipeline import Canonical, Pipeline
 from gateway.prediction import CacheOutcome, Prediction, derive
@@ -104,9 +105,19 @@ class Predictor:
         self._locator.admit(model.name, list(shares), Urgency(priority, deadline), cached=cached)
 
     async def predict(
-        self, model: ServedModel, pin: Pin | None, request: PredictRequest, deadline: float, watch: Stopwatch
+        self,
+        model: ServedModel,
+        pin: Pin | None,
+        request: PredictRequest,
+        deadline: float,
+        watch: Stopwatch,
+        *,
+        hurried: bool = False,
     ) -> Prediction:
         """One fix for one recording; `deadline` is on the event loop's clock.
+
+        Args:
+            hurried: it is earlier than others have it, by the client's own wish; no version's fault.
 
         Raises:
             NotFound, InvalidInput, Unavailable, BadAnswer, DeadlineExceeded.
@@ -118,16 +129,23 @@ class Predictor:
                 found = await self._find_one(choice, request, deadline, watch)
             except FixgateError as error:
                 if (stand_in := self._stand_in(route, choice, error, 1)) is None:
-                    self._tally.failed(model.name, choice.version.version, error)
+                    self._tally.failed(model.name, choice.version.version, _counted(error, hurried=hurried))
                     raise
                 choice = stand_in
             else:
                 return self._prediction(route, choice, request, found, watch)
 
     async def predict_batch(
-        self, model: ServedModel, pin: Pin | None, batch: BatchRequest, deadline: float, watch: Stopwatch
+        self,
+        model: ServedModel,
+        pin: Pin | None,
+        batch: BatchRequest,
+        deadline: float,
+        watch: Stopwatch,
+        *,
+        hurried: bool = False,
     ) -> list[Prediction | FixgateError]:
-        """A fix, or what was wrong, for each item in order; one version for all.
+        """A fix, or what was wrong, for each item in order; one version for all. `hurried` as for `predict`.
 
         Raises:
             NotFound, DeadlineExceeded: for the batch as a whole.
@@ -142,8 +160,9 @@ class Predictor:
                 found = await within(deadline, watch, finding)
             except FixgateError as error:
                 if (stand_in := self._stand_in(route, choice, error, count)) is None:
+                    counted = _counted(error, hurried=hurried)
                     for _ in batch.items:
-                        self._tally.failed(model.name, choice.version.version, error)
+                        self._tally.failed(model.name, choice.version.version, counted)
                     raise
             else:
                 stand_in = next(
@@ -289,6 +308,16 @@ class Predictor:
         self._remember(prediction, request.recording)
         self._mirror(route, version, request, fix, outcome == "hit")
         return prediction
+
+
+def _counted(error: FixgateError, *, hurried: bool) -> FixgateError:
+    """What is counted for a version; a copy, since others of the same call may have had all their time."""
+    too_late = isinstance(error, DeadlineExceeded) or (isinstance(error, Overloaded) and error.for_deadline)
+    if not (hurried and too_late):
+        return error
+    counted = copy(error)
+    counted.own_deadline = True
+    return counted
 
 
 def _parsed(item: PredictRequest | FixgateError) -> PredictRequest:

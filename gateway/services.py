@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contract.catalog import Catalog
 from contract.cpu import cores
@@ -54,6 +54,9 @@ from gateway.versions.records import VersionRecords
 from gateway.versions.shadow import Shadow
 from gateway.versions.shadow_metrics import ShadowMetrics
 from gateway.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +131,8 @@ async def running(config: Config, board: Board | None = None) -> AsyncIterator[S
         board: what all workers see, where this is one of several.
     """
     async with contextlib.AsyncExitStack() as stack:
-        feed_redis = connect(config.redis_url, max_connections=4)
-        stack.push_async_callback(feed_redis.aclose)
-        cache_redis = connect(config.redis_url, max_connections=8)
-        stack.push_async_callback(cache_redis.aclose)
+        feed_redis = _redis(stack, config, 4)
+        cache_redis = _redis(stack, config, 8, waits=False)  # two reads at most, and a writer or three pings
         triton = Triton(config.triton_grpc, http=config.triton_http, shared_memory=config.triton_shm)
         stack.push_async_callback(triton.close)
         count = config.signal_threads or cores()
@@ -158,19 +159,20 @@ async def running(config: Config, board: Board | None = None) -> AsyncIterator[S
             admission=admission,
             in_flight=InFlight(config.all_calls_in_flight, board),
         )
-        side_redis = connect(config.redis_url, max_connections=16)
-        stack.push_async_callback(side_redis.aclose)
+        side_redis = _redis(stack, config, 16)
+        command_redis = _redis(stack, config, 16)  # each command waits on one for sync
         records = VersionRecords(side_redis)
         ledger = Ledger((metrics, counters, history, records))
         redis_memory = RedisMemory(side_redis)
+        feedback_metrics = FeedbackMetrics(metrics.registry)
+        metrics.by_version(*feedback_metrics.families)
         tracing = await stack.enter_async_context(running_tracing())
         recent, remembered, live = None, None, None
         if config.remember == "on":
             spectrum = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="spectrum"))
             recent = Recent(side_redis, spectrum)
             remembered = Remembered(side_redis, seconds=config.remember_s, count=config.remember_count)
-            live_redis = connect(config.redis_url, max_connections=WATCHERS + 4)
-            stack.push_async_callback(live_redis.aclose)
+            live_redis = _redis(stack, config, WATCHERS + 4)
             live = Live(live_redis, seconds=config.remember_s)
         shadow = _shadow(config.shadow_share, locator, cache, readiness, (metrics, records))
         predictor = Predictor(
@@ -215,11 +217,11 @@ async def running(config: Config, board: Board | None = None) -> AsyncIterator[S
             readiness=readiness,
             metrics=metrics,
             counters=counters,
-            commands=Commands(side_redis),
+            commands=Commands(command_redis),
             deployments=Deployments(side_redis),
             recent=recent,
             remembered=remembered,
-            feedback_metrics=FeedbackMetrics(metrics.registry),
+            feedback_metrics=feedback_metrics,
             live=live,
             ledger=ledger,
             history_share=history_share,
@@ -233,6 +235,14 @@ async def running(config: Config, board: Board | None = None) -> AsyncIterator[S
         read_services(services, memory, cache, locator)
         _count_dropped(services)
         yield services
+
+
+def _redis(
+    stack: contextlib.AsyncExitStack, config: Config, connections: int, *, waits: bool = True
+) -> "Redis":
+    client = connect(config.redis_url, max_connections=connections, waits=waits)
+    stack.push_async_callback(client.aclose)
+    return client
 
 
 def _changed(readiness: Readiness, switches: Callable[[Catalog], None]) -> Callable[[Catalog], None]:

@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from gateway.access.key_file import Scope
 from gateway.errors import InvalidInput, NotFound
 from gateway.kept.live import LENGTH, News, Position, parse_position
-from gateway.keys import REQUEST_ID, SERVICES
+from gateway.keys import ACCESS, REQUEST_ID, SERVICES
 from gateway.wire.live_document import live_documents
 from gateway.wire.options import parameters
 
@@ -20,15 +21,16 @@ OFF_LOOP = 32
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """The newest fixes, then every new one. Ends only when the client leaves or the gateway stops."""
+    """The newest fixes, then every new one.
+
+    Ends only when the client leaves, its key is taken away, or the gateway stops.
+    """
     live = request.app[SERVICES].live
     if live is None:
         raise NotFound("FIXGATE_REMEMBER is off: no fix is kept, so there is no feed")
     asked = parameters(request.query.items(), {"confidence_level", "limit"})
     level, limit = _level(asked.get("confidence_level")), _limit(asked.get("limit"))
     after = _after(request.headers.get(LAST_EVENT_ID))
-    news = live.follow(after, limit)
-    first = await anext(news)  # who is refused is told so before the stream begins
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/event-stream; charset=utf-8",
@@ -37,6 +39,10 @@ async def events(request: web.Request) -> web.StreamResponse:
             "X-Request-Id": request[REQUEST_ID],
         }
     )
+    if request.method == "HEAD":
+        return response
+    news = live.follow(after, limit)
+    first = await anext(news)  # who is refused is told so before the stream begins
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):
         async with contextlib.aclosing(news):
@@ -45,6 +51,8 @@ async def events(request: web.Request) -> web.StreamResponse:
             await _send(request, response, first, level, state=True)
             shared = first.shared
             async for later in news:
+                if Scope.READ not in request.app[ACCESS].open_to(request.headers):
+                    break
                 await _send(request, response, later, level, state=later.shared is not shared)
                 shared = later.shared
     return response

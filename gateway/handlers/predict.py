@@ -62,7 +62,8 @@ async def predict(request: web.Request) -> web.Response:
     with services.counters.request(model.name), services.memory.share() as share:
         asked = await _parsed(services, request, parse_predict, target, share)
         share.grow(asked.recording.nbytes)
-        prediction = await services.predictor.predict(model, pin, asked, until, watch)
+        hurried = _hurried(request, config.predict_timeout_ms)
+        prediction = await services.predictor.predict(model, pin, asked, until, watch, hurried=hurried)
     if _wants_geojson(request):
         collection = geojson.feature_collection([prediction])
         return _answer(services, watch, orjson.dumps(collection), geojson.MEDIA_TYPE, [prediction])
@@ -82,7 +83,8 @@ async def predict_batch(request: web.Request) -> web.Response:
     with services.counters.request(model.name), services.memory.share() as share:
         batch = await _parsed(services, request, parse_batch, target, share)
         share.grow(batch.nbytes)
-        answers = await services.predictor.predict_batch(model, pin, batch, until, watch)
+        hurried = _hurried(request, config.batch_timeout_ms)
+        answers = await services.predictor.predict_batch(model, pin, batch, until, watch, hurried=hurried)
     good = [one for one in answers if isinstance(one, Prediction)]
     if _wants_geojson(request):
         collection = geojson.feature_collection(good)
@@ -90,6 +92,12 @@ async def predict_batch(request: web.Request) -> web.Response:
     items = [_item(request, batch.sample_id(place), one) for place, one in enumerate(answers)]
     document = batch_document(uuid7(), items, good, watch.elapsed_ms)
     return _answer(services, watch, orjson.dumps(document), JSON, good)
+
+
+def _hurried(request: web.Request, usual_ms: int) -> bool:
+    """Whether the client gives less time than a request of its kind has; the header is known to be right."""
+    headers = request.headers
+    return read.TIMEOUT_HEADER in headers and int(headers[read.TIMEOUT_HEADER]) < usual_ms
 
 
 async def _parsed(
@@ -129,7 +137,8 @@ async def _parsed(
     kind = "json" if is_json else "binary"
     if encoding is not None:
         kind = "compressed"
-    parsed = await within(target.until, watch, services.signal.run(f"parse {kind}", len(body), read_body))
+    parsing = services.signal.run(f"parse {kind}", len(body), read_body, share)
+    parsed = await within(target.until, watch, parsing)
     await within(target.until, watch, services.turns.turn())
     return parsed
 
@@ -152,7 +161,12 @@ def _document(prediction: Prediction) -> dict[str, Any]:
 
 
 def _wants_geojson(request: web.Request) -> bool:
-    return geojson.MEDIA_TYPE in request.headers.get("Accept", "")
+    accepted = request.headers.get("Accept", "").lower()
+    if geojson.MEDIA_TYPE not in accepted:
+        return False
+    ranges = [[part.strip() for part in one.split(";")] for one in accepted.split(",")]
+    unwanted = {"q=0", "q=0.", "q=0.0", "q=0.00", "q=0.000"}  # all ways to write it (RFC 9110, 12.4.2)
+    return any(kind == geojson.MEDIA_TYPE and unwanted.isdisjoint(parameters) for kind, *parameters in ranges)
 
 
 def _item(request: web.Request, sample_id: str, answer: Prediction | FixgateError) -> dict[str, Any]:

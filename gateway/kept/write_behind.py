@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 from typing import Generic, TypeVar
 
 from gateway.redis_client import FAILURES
@@ -51,16 +52,27 @@ class WriteBehind(Generic[T]):
         self._handed_over.set()
 
     async def run(self) -> None:
-        """Write what is handed over, for ever."""
-        while True:
-            await self._handed_over.wait()
-            await asyncio.sleep(GATHER_S)
-            self._handed_over.clear()
-            while self._pending:
-                batch = [self._pending[place] for place in range(min(BATCH, len(self._pending)))]
-                await self._write_one(batch)
-                for _ in batch:
-                    self._pending.popleft()
+        """Write what is handed over, for ever, and what is left at the end."""
+        try:
+            while True:
+                await self._handed_over.wait()
+                await asyncio.sleep(GATHER_S)
+                self._handed_over.clear()
+                while self._pending:
+                    await self._write_next(BATCH)
+        finally:
+            if self._pending:
+                await self._write_next(len(self._pending))
+
+    async def _write_next(self, count: int) -> None:
+        batch = list(islice(self._pending, count))
+        writing = asyncio.create_task(self._write_one(batch))
+        try:
+            await asyncio.shield(writing)
+        finally:
+            await asyncio.wait([writing])  # to write again what may have been written could double it
+            for _ in batch:
+                self._pending.popleft()
 
     async def _write_one(self, batch: Sequence[T]) -> None:
         try:

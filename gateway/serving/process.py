@@ -117,7 +117,7 @@ async def _linked(app: web.Application, link: socket.socket, stop: asyncio.Event
     siblings.link(writer)
 
     async def follow() -> None:
-        await siblings.follow(reader, lambda: reload(app[SERVICES]))
+        await siblings.follow(reader, _reload_once(app[SERVICES]))
         stop.set()
 
     following = asyncio.create_task(follow())

@@ -62,17 +62,18 @@ class _Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_send_timeout_s", "_untaken")
+    __slots__ = ("_left", "_send_timeout_s", "_untaken")
 
     def __init__(self, manager: web.Server, *, send_timeout_s: float, **options: Any) -> None:
         super().__init__(manager, **options)
         self._send_timeout_s = send_timeout_s
         self._untaken: asyncio.TimerHandle | None = None
+        self._left = 0
 
     def pause_writing(self) -> None:
         """The client takes its answer more slowly than it is written."""
         super().pause_writing()
-        self._untaken = self._loop.call_later(self._send_timeout_s, self._give_up)
+        self._look_later()
 
     def resume_writing(self) -> None:
         """It has caught up."""
@@ -89,8 +90,18 @@ class _Connection(web.RequestHandler):
             self._untaken.cancel()
             self._untaken = None
 
-    def _give_up(self) -> None:
+    def _look_later(self) -> None:
         if self.transport is not None:
+            self._left = self.transport.get_write_buffer_size()
+            self._untaken = self._loop.call_later(self._send_timeout_s, self._look)
+
+    def _look(self) -> None:
+        """Give the client up, unless it has taken some more since the last look."""
+        if self.transport is None:
+            return
+        if self.transport.get_write_buffer_size() < self._left:
+            self._look_later()
+        else:
             self.transport.abort()
 
     def handle_error(

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from gateway.serving.worker_link import (
     Answer,
@@ -63,8 +63,8 @@ class Siblings:
         """From now on the parent hears what this process has to tell."""
         self._writer = writer
 
-    async def follow(self, reader: asyncio.StreamReader, reload: Callable[[], Awaitable[None]]) -> None:
-        """Do as the parent says, until it is gone."""
+    async def follow(self, reader: asyncio.StreamReader, reload: Callable[[], None]) -> None:
+        """Do as the parent says, until it is gone; `reload` only begins, for the parent is to be heard."""
         pushing = asyncio.create_task(self._push())
         try:
             while (message := await receive(reader, ToWorker)) is not None:
@@ -75,7 +75,7 @@ class Siblings:
                         if (asked := self._asked.get(number)) is not None and not asked.done():
                             asked.set_result(reports)
                     case Reload():
-                        await reload()
+                        reload()
         finally:
             pushing.cancel()
 

@@ -6,6 +6,7 @@ prometheus_client renders them; its own children would cost several microseconds
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ Keep = Callable[[dict[str, str]], bool]
 
 class Counts(Collector):
     """A counter; `name` without `_total`. Without labels, it is there from the start."""
+
+    kind: ClassVar[type[CounterMetricFamily | GaugeMetricFamily]] = CounterMetricFamily
 
     def __init__(self, name: str, about: str, labels: Labels, registry: CollectorRegistry) -> None:
         self.name, self._about, self._labels = name, about, labels
@@ -49,10 +52,20 @@ class Counts(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """As Prometheus scrapes it."""
-        family = CounterMetricFamily(self.name, self._about, labels=self._labels)
+        family = self.kind(self.name, self._about, labels=self._labels)
         for labels, value in self._values.items():
             family.add_metric(labels, value)
         yield family
+
+
+class Levels(Counts):
+    """A gauge that is set."""
+
+    kind = GaugeMetricFamily
+
+    def set(self, value: float, labels: Labels) -> None:
+        """From now on it is so much."""
+        self._values[labels] = value
 
 
 class Distribution(Collector):

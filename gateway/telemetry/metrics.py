@@ -182,10 +182,12 @@ class Metrics(Book):
         return self._switches.total()
 
     def keep_only(self, served: Collection[tuple[str, str]]) -> None:
-        """Drop what is told of versions that are no longer served: series must not grow for ever."""
+        """Drop what is told of versions and models no longer served: series must not grow for ever."""
+        models = {"", *(model for model, _ in served)}
 
         def keep(labels: dict[str, str]) -> bool:
-            return not labels["version"] or (labels["model"], labels["version"]) in served
+            model, version = labels["model"], labels["version"]
+            return (model, version) in served if version else model in models
 
         for family in self._by_version:
             family.forget(keep)

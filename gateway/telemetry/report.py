@@ -1,7 +1,8 @@
 """What one process has to tell of itself, and what several have to tell together. Pure.
 
 Counters and histograms add up, also those of processes that are gone: a counter never goes back because its
-process was replaced. Gauges are of processes that live: numbers add up, and of states the worst counts.
+process was replaced. Gauges are of processes that live: numbers add up, of states the worst counts, of what
+was heard the newest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,8 +37,7 @@ MOST = frozenset(
         "fixgate_breaker_open",
         "fixgate_build_info",
         "fixgate_catalog_age_seconds",
-        "fixgate_feedback_coverage",
-        "fixgate_feedback_nees",
+        "fixgate_feedback_last_truth_timestamp_seconds",
         "fixgate_predicted_answer_seconds",
         "fixgate_redis_memory_bytes",
         "fixgate_signal_wait_seconds",
@@ -51,6 +51,12 @@ MOST = frozenset(
     }
 )
 """Gauges of which the largest is told: every process says the same of what is not its own."""
+
+NEWEST = frozenset({"fixgate_feedback_coverage", "fixgate_feedback_nees"})
+"""Gauges of which the newest is told: each process knows them as of the last truth that it heard."""
+
+HEARD_AT = "fixgate_feedback_last_truth_timestamp_seconds"
+"""When that was, by model and version."""
 
 RATIOS = {"cache_hit_rate": (("cache_hits", "cache_hits_total"), ("cache_misses", "cache_misses_total"))}
 """Gauges that are the first's share of both counters (family, sample): made again from their sums."""
@@ -120,6 +126,8 @@ def merged(reports: Sequence[Report]) -> Report:
             _add(values.setdefault(family.name, {}), family)
     for name in RATIOS.keys() & values.keys():
         values[name] = {(name, ()): _ratio(values, name)}
+    for name in NEWEST & values.keys():
+        values[name] = _newest(reports, name)
     counts = {
         model: _together([one.counts[model] for one in reports if model in one.counts])
         for model in dict.fromkeys(model for one in reports for model in one.counts)
@@ -190,6 +198,18 @@ def _escaped(value: str) -> str:
 def _ratio(values: Mapping[str, Mapping[Place, float]], name: str) -> float:
     part, rest = (values[family][sample, ()] for family, sample in RATIOS[name])
     return part / (part + rest) if part + rest else 0.0
+
+
+def _newest(reports: Sequence[Report], name: str) -> dict[Place, float]:
+    found: dict[Place, tuple[float, float]] = {}
+    for one in reports:
+        samples = {family.name: family.samples for family in one.families}
+        times = {(at["model"], at["version"]): value for _, at, value in samples.get(HEARD_AT, ())}
+        for sample, labels, value in samples.get(name, ()):
+            place = (sample, tuple(labels.items()))
+            told = (times.get((labels["model"], labels["version"]), 0.0), value)
+            found[place] = max(found.get(place, told), told)
+    return {place: value for place, (_, value) in found.items()}
 
 
 def _add(values: dict[Place, float], family: Family) -> None:

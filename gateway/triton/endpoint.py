@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 SharedMemory = Literal["auto", "on", "off"]
 
 GIVEN_UP_S = 1.0
-"""A call that nobody waited for any longer after this time counts as a failure of the version."""
+"""A call that nobody waited for any longer after this time counts as a failure of the version. Less than
+`admission.PATIENCE_S`, before which none is given up."""
 
 LINGERING = 8
 """Calls to one version that nobody waits for, at most: more than that, and it does not keep up."""

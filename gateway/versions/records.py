@@ -15,6 +15,7 @@ from contract import keys
 from contract.version_record import (
     COARSE,
     FINE,
+    OWN_DEADLINE,
     SERIES,
     Series,
     VersionRecord,
@@ -74,7 +75,8 @@ class VersionRecords(Book):
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         """A recording got none."""
-        _count(self._record(model, version).errors, type(error).__name__)
+        name = OWN_DEADLINE if error.own_deadline else type(error).__name__
+        _count(self._record(model, version).errors, name)
 
     def fell_back(self, model: str, version: int, count: int) -> None:
         """So many recordings of a version went to another."""

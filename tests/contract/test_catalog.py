@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from contract import catalog
@@ -49,6 +50,28 @@ def test_a_version_is_found_by_its_number() -> None:
     model = CATALOG.models["localization"]
     assert model.version(3) is VERSION
     assert model.version(4) is None
+
+
+def test_an_edition_is_of_files_contract_and_sigma_scale() -> None:
+    """What truths say of σ in wrong units says nothing of σ in right ones."""
+    change, output = msgspec.structs.replace, VERSION.contract.output
+    other = {"degrees": "metres", "metres": "degrees"}[output.uncertainty.units]
+    corrected = change(output, uncertainty=change(output.uncertainty, units=other))
+    versions = [
+        VERSION,
+        change(VERSION, digest="cd" * 32),
+        change(VERSION, contract=change(VERSION.contract, output=corrected)),
+        change(VERSION, sigma_scale=1.3),
+    ]
+    assert len({one.edition for one in versions}) == len(versions)
+    assert change(VERSION, stage="x", served_since=9.0).edition == VERSION.edition
+
+
+def test_an_edition_that_was_asked_for_is_no_part_of_the_catalogue() -> None:
+    before = catalog.dump(CATALOG)
+    assert VERSION.edition
+    assert catalog.dump(CATALOG) == before
+    assert catalog.parse(before) == CATALOG
 
 
 @pytest.mark.parametrize(

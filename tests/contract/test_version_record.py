@@ -10,6 +10,7 @@ from contract.histogram import Histogram
 from contract.version_record import (
     COARSE,
     FINE,
+    OWN_DEADLINE,
     VersionRecord,
     dump,
     field_name,
@@ -76,7 +77,8 @@ def test_garbage_is_refused(document: bytes) -> None:
 
 
 def test_the_clients_errors_do_not_count_against_a_version() -> None:
-    record = VersionRecord(answered=90, errors={"InvalidInput": 50, "BadAnswer": 6, "Unavailable": 4})
+    errors = {"InvalidInput": 40, OWN_DEADLINE: 10, "BadAnswer": 6, "DeadlineExceeded": 4}
+    record = VersionRecord(answered=90, errors=errors)
     assert (record.requests, record.faults, record.error_rate) == (150, 10, 0.1)
 
 

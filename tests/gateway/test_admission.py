@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.admission import (
     HEADROOM,
     LONGEST_RETRY_S,
+    PATIENCE_S,
     SHADOW_SHARE,
     Admission,
     ByteBudget,
@@ -162,6 +163,12 @@ def test_a_call_that_was_given_up_after_longer_than_expected_has_taken_at_least_
     assert station.answer_s(8, 8, Priority.INTERACTIVE, now) > 1.0
 
 
+def test_a_call_that_nobody_waits_for_counts_as_under_way_until_it_is_far_over_what_such_calls_take() -> None:
+    assert Station("m", 1).patience_s(8) == PATIENCE_S
+    assert learnt(seconds_a_row=0.01).patience_s(8) == PATIENCE_S
+    assert learnt(seconds_a_row=1.0).patience_s(8) == pytest.approx(32, rel=0.1)
+
+
 def test_a_call_that_is_overdue_is_expected_to_take_as_long_again() -> None:
     station = learnt()
     with busy(station, 8) as now:
@@ -215,7 +222,11 @@ def test_a_batch_may_take_longer_than_the_objective_once_it_has_begun_but_not_th
     station = learnt()
     with busy(station, 8) as now:
         assert admitted(station, 100, priority=Priority.BATCH, left_s=10, now=now)
-        assert not admitted(station, 100, priority=Priority.BATCH, left_s=0.9, now=now)
+        with pytest.raises(Overloaded, match="and the deadline leaves 900 ms") as told:
+            Admission(objective_s=0.5, calls_in_flight=1).check_rows(
+                station, 100, 8, priority=Priority.BATCH, left_s=0.9, now=now
+            )
+        assert told.value.for_deadline
 
 
 def test_mirrored_traffic_is_refused_first() -> None:
@@ -258,7 +269,8 @@ def test_refused_is_exactly_what_is_over_the_smaller_limit(
         Overloaded, match="the deadline leaves" if left <= limit else "objective leaves"
     ) as told:
         admission.check(wait, left, "it", priority, share=share)
-    assert told.value.retry_after_s == max(1.0, wait - limit)
+    assert told.value.retry_after_s == max(1.0, wait - min(limit, left))
+    assert told.value.for_deadline is (left <= limit)
 
 
 def test_the_more_are_refused_the_later_they_are_to_come_back() -> None:
@@ -277,6 +289,27 @@ def test_the_more_are_refused_the_later_they_are_to_come_back() -> None:
     assert refused(for_each=100, times=50) == LONGEST_RETRY_S
     assert refused(for_each=50_000, times=1) == LONGEST_RETRY_S
     assert refused(for_each=1, times=1000) == pytest.approx(4, rel=0.1)
+
+
+def test_what_finds_its_version_idle_counts_as_let_through() -> None:
+    """Otherwise the first that is refused long after an overload would be told to stay away for long."""
+    admission = Admission(objective_s=0.5, calls_in_flight=1)
+    station = admission.station("m", 1)
+
+    def refused() -> float:
+        with pytest.raises(Overloaded) as told:
+            admission.check(0.6, 2.0, "it", Priority.INTERACTIVE)
+        return told.value.retry_after_s
+
+    def let_through(*, last: bool) -> None:
+        for _ in range(2000):
+            admission.check_rows(station, 1, 8, priority=Priority.INTERACTIVE, left_s=2.0, now=0.0, last=last)
+
+    assert max(refused() for _ in range(2000)) == LONGEST_RETRY_S
+    let_through(last=False)
+    assert (admission.refusing, refused()) == (True, LONGEST_RETRY_S)
+    let_through(last=True)
+    assert (admission.refusing, refused()) == (False, 1.0)
 
 
 def test_versions_that_have_nothing_to_do_are_forgotten_when_there_are_many() -> None:
@@ -298,6 +331,19 @@ def test_bytes_are_given_back_and_refused_beyond_the_budget() -> None:
             other.grow(41)
         other.grow(40)
         assert budget.held == 100
+    assert budget.held == 0
+
+
+def test_what_is_handed_over_is_held_until_it_is_given_back() -> None:
+    budget = ByteBudget(100)
+    with budget.share() as one:
+        one.grow(60)
+        give_back = one.handed_over()
+    with budget.share() as other:
+        with pytest.raises(Overloaded):
+            other.grow(41)
+        give_back()
+        other.grow(41)
     assert budget.held == 0
 
 

@@ -228,7 +228,7 @@ async def test_a_call_goes_on_while_somebody_waits_for_it(
     assert (await first, await last) == (10, 40)
 
 
-async def test_a_call_that_nobody_waits_for_is_cancelled(
+async def test_a_call_that_nobody_waits_for_and_that_takes_too_long_is_cancelled(
     upstream: Upstream, coalescer: Coalescer[str, int, int]
 ) -> None:
     first, second = ask(coalescer, 1), ask(coalescer, 2)
@@ -239,6 +239,32 @@ async def test_a_call_that_nobody_waits_for_is_cancelled(
     assert upstream.calls[1:] == [("a", [2])]
     await upstream.end(1)
     assert await second == 20
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no")])
+async def test_until_then_it_keeps_its_place(upstream: Upstream, error: Exception | None) -> None:
+    asked_of: list[tuple[str, int]] = []
+
+    def patience_s(lane: str, items: int) -> float:
+        asked_of.append((lane, items))
+        return 60.0
+
+    coalescer: Coalescer[str, int, int] = Coalescer(upstream, InFlight(1), patience_s)
+    group = asyncio.create_task(coalescer.many("a", [1, 2, 3], limit=4))
+    await settle()
+    second = ask(coalescer, 4)
+    await settle()
+    group.cancel()
+    await settle()
+    assert (group.cancelled(), asked_of) == (True, [("a", 3)])
+    assert (upstream.calls, upstream.cancelled, coalescer.waiting()) == ([("a", [1, 2, 3])], [], 1)
+    await upstream.end(0, error)
+    assert upstream.calls[1:] == [("a", [4])]
+    await upstream.end(1)
+    assert await second == 40
+    assert coalescer._lanes == {}
+    loop = asyncio.get_running_loop()
+    assert [one for one in loop._scheduled if not one.cancelled()] == []  # type: ignore[attr-defined]
 
 
 async def test_a_waiter_cancelled_as_its_call_fails_leaves_no_complaint(

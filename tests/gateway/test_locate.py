@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
-from gateway.errors import BadAnswer, InvalidInput, Unavailable
+from gateway import admission
+from gateway.errors import BadAnswer, InvalidInput, Overloaded, Unavailable
 from gateway.locate import Found, Locator
 from gateway.pipeline import Canonical, Pipeline
+from gateway.priority import Priority
 from gateway.telemetry.stopwatch import Stopwatch
 from tests.gateway import stand as models
 from tests.gateway.fakes import Stand, pipeline, row
@@ -150,7 +153,12 @@ async def test_iq_goes_through_the_front_end_and_its_errors_are_the_items(stand:
     assert [(lane.shape, rows) for lane, rows in stand.backend.calls] == [((3, 8, 4), 1)]
 
 
-async def test_the_last_to_leave_cancels_the_call(stand: Stand) -> None:
+@pytest.mark.parametrize("patience_s", [0.0, 60.0])
+async def test_a_call_that_the_last_has_left_keeps_its_place_until_it_is_answered_or_overdue(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    """Triton works on it all the same; but one that is never answered must not be in others' way for ever."""
+    monkeypatch.setattr(admission, "PATIENCE_S", patience_s)
     stand.backend.gate.clear()
     tasks = [asyncio.create_task(one(stand.locator, row())) for _ in range(2)]
     waiting = asyncio.create_task(one(stand.locator, row(46.0)))
@@ -159,9 +167,69 @@ async def test_the_last_to_leave_cancels_the_call(stand: Stand) -> None:
     for task in tasks:
         task.cancel()
     await settle()
-    assert [rows for _, rows in stand.backend.calls] == [1, 1]
+    station = stand.locator._admission.station("echo", 1)
+    overdue = not patience_s
+    assert [rows for _, rows in stand.backend.calls] == ([1, 1] if overdue else [1])
+    assert (stand.locator.waiting(), station.idle) == (0 if overdue else 1, False)
+    assert station._whole.known is overdue
     stand.backend.gate.set()
     assert outcomes([await waiting]) == ["miss"]
+    assert [rows for _, rows in stand.backend.calls] == [1, 1]
+    assert station.unused
+
+
+async def under_way(stand: Stand, *, takes_s: float) -> "asyncio.Task[Found]":
+    """A request whose call is under way at a backend whose calls take so long."""
+    station, now = stand.locator._admission.station("echo", 1), asyncio.get_running_loop().time()
+    station.ended(station.began([Priority.INTERACTIVE], now - takes_s), now, answered=True)
+    stand.backend.gate.clear()
+    task = asyncio.create_task(one(stand.locator, row(40.0)))
+    await settle()
+    return task
+
+
+async def in_time(locator: Locator, canonical: Canonical, left_s: float) -> Found:
+    """One input's fix, before a deadline."""
+    deadline = asyncio.get_running_loop().time() + left_s
+    return await locator.one(pipeline(), canonical, cached=True, watch=Stopwatch(), deadline=deadline)
+
+
+async def test_whoever_joined_a_flight_is_not_refused_for_the_deadline_of_the_one_who_began_it(
+    stand: Stand,
+) -> None:
+    """Nor of one who joined, as they did, and then began another; and the rest share one computation."""
+    first = await under_way(stand, takes_s=10.0)
+    lefts = (5.0, 5.0, 300.0, 300.0, 300.0)
+    tasks = [asyncio.create_task(in_time(stand.locator, row(41.0), left_s)) for left_s in lefts]
+    await settle()
+    stand.backend.gate.set()
+    hurried = await asyncio.gather(*tasks[:2], return_exceptions=True)
+    assert [isinstance(one, Overloaded) and one.for_deadline for one in hurried] == [True, True]
+    assert outcomes(await asyncio.gather(*tasks[2:])) == ["miss", "coalesced", "coalesced"]
+    assert outcomes([await first]) == ["miss"]
+    assert [rows for _, rows in stand.backend.calls] == [1, 1]
+
+
+async def test_whoever_joined_a_flight_is_refused_for_what_holds_for_all(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The objective: to ask again, one after the other, would only cost time."""
+    first = await under_way(stand, takes_s=50.0)
+    flown = 0
+    fly = Locator._fly
+
+    async def counted(*given: Any) -> Found:
+        nonlocal flown
+        flown += 1
+        return await fly(*given)
+
+    monkeypatch.setattr(Locator, "_fly", counted)
+    tasks = [asyncio.create_task(in_time(stand.locator, row(41.0), 300.0)) for _ in range(5)]
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(one, Overloaded) and not one.for_deadline for one in found] == [True] * 5
+    assert flown == 1
+    stand.backend.gate.set()
+    assert outcomes([await first]) == ["miss"]
 
 
 async def test_a_row_alone_gets_its_own_error_beside_others_of_its_call(stand: Stand) -> None:

@@ -31,6 +31,7 @@ from tests.gateway.virtual_time import run
 
 LIMIT = 32
 OBJECTIVE_S = 0.5
+CALLS_IN_FLIGHT = 2
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Backend:
 
     def __post_init__(self) -> None:
         self._free = asyncio.Semaphore(self.servers)
+        self.calls = self.most_calls = 0
 
     @property
     def peak(self) -> float:
@@ -59,9 +61,12 @@ class Backend:
         return RawOutputs(stacked[:, :2], stacked[:, 2:])
 
     async def _run(self, rows: int) -> None:
+        self.calls += 1
+        self.most_calls = max(self.most_calls, self.calls)
         async with self._free:
             factor = self.chance.uniform(1 - self.noise, 1 + self.noise) * self.slower
             await asyncio.sleep((self.fixed_s + self.row_s * rows) * factor)
+        self.calls -= 1
 
 
 @dataclass
@@ -76,15 +81,15 @@ class Outcome:
 class Service:
     """The locator over such a backend, with as much of the gateway around it as matters."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, objective_s: float = OBJECTIVE_S) -> None:
         self.backend = backend
         cache = FixCache(MemoryCache(0, 60), Shared())
         self.locator = Locator(
             backend=backend,
             cache=cache,
             threads=Threads(Executor(), 1),
-            admission=Admission(objective_s=OBJECTIVE_S, calls_in_flight=2),
-            in_flight=InFlight(2),
+            admission=Admission(objective_s=objective_s, calls_in_flight=CALLS_IN_FLIGHT),
+            in_flight=InFlight(CALLS_IN_FLIGHT),
         )
         self.pipeline: Pipeline = pipeline(max_batch_size=LIMIT)
         self.outcomes: list[Outcome] = []
@@ -282,6 +287,33 @@ def test_a_request_with_less_time_than_it_would_take_is_refused_at_once() -> Non
         await asyncio.sleep(3)
         assert [await service.ask(within_s=0.05) for _ in range(5)] == ["refused"] * 5
         await load
+
+    run(simulation())
+
+
+@pytest.mark.parametrize("call_s", [0.03, 3.0])
+def test_a_client_with_less_time_than_a_call_takes_costs_others_nothing(call_s: float) -> None:
+    """Its calls are carried out all the same: nothing may leave in their place, and it is refused itself."""
+
+    async def simulation() -> None:
+        service = Service(Backend(fixed_s=call_s, row_s=0.0, noise=0.1), objective_s=20 * call_s)
+        for _ in range(3):
+            await service.ask(within_s=40 * call_s)
+        hurried: list[str] = []
+
+        async def hurry() -> None:
+            while True:
+                hurried.append(await service.ask(within_s=call_s / 6))
+                await asyncio.sleep(call_s / 6)
+
+        hurrying = asyncio.create_task(hurry())
+        for _ in range(50):
+            assert await service.ask(within_s=40 * call_s) == "answered"
+            await asyncio.sleep(call_s)
+        hurrying.cancel()
+        assert service.backend.most_calls == CALLS_IN_FLIGHT
+        assert hurried.count("refused") > 0.5 * len(hurried)
+        assert "answered" not in hurried
 
     run(simulation())
 

@@ -11,10 +11,20 @@ import numpy as np
 import pytest
 
 from contract.catalog import Catalog, RoutePolicy, ServedModel
+from gateway import admission
 from gateway.domain import BatchRequest, PredictRequest
-from gateway.errors import BadAnswer, DeadlineExceeded, FixgateError, InvalidInput, NotFound, Unavailable
+from gateway.errors import (
+    BadAnswer,
+    DeadlineExceeded,
+    FixgateError,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
 from gateway.predict import Predictor
 from gateway.prediction import Prediction
+from gateway.priority import Priority
 from gateway.telemetry.stopwatch import Stopwatch
 from gateway.versions.routing import Pin
 from tests.gateway import stand
@@ -28,6 +38,7 @@ class Tally:
 
     answered_by: list[int] = field(default_factory=list)
     failures: list[tuple[str, int, type]] = field(default_factory=list)
+    own_deadlines: list[bool] = field(default_factory=list)
     fallbacks: list[tuple[int, int, int]] = field(default_factory=list)
 
     def answered(self, prediction: Prediction) -> None:
@@ -35,6 +46,7 @@ class Tally:
 
     def failed(self, model: str, version: int, error: FixgateError) -> None:
         self.failures.append((model, version, type(error)))
+        self.own_deadlines.append(error.own_deadline)
 
     def fell_back(self, _: str, version: int, stand_in: int, count: int) -> None:
         self.fallbacks.append((version, stand_in, count))
@@ -78,9 +90,12 @@ class Line:
         *,
         pin: Pin | None = None,
         within_s: float = 5.0,
+        hurried: bool = False,
     ) -> Prediction:
         deadline = asyncio.get_running_loop().time() + within_s
-        return await self.predictor.predict(model or served(), pin, request, deadline, Stopwatch())
+        return await self.predictor.predict(
+            model or served(), pin, request, deadline, Stopwatch(), hurried=hurried
+        )
 
     async def batch(
         self,
@@ -88,10 +103,13 @@ class Line:
         model: ServedModel | None = None,
         go_on: bool = True,
         within_s: float = 5.0,
+        hurried: bool = False,
     ) -> list[Prediction | FixgateError]:
         deadline = asyncio.get_running_loop().time() + within_s
         request = BatchRequest(items, go_on)
-        return await self.predictor.predict_batch(model or served(), None, request, deadline, Stopwatch())
+        return await self.predictor.predict_batch(
+            model or served(), None, request, deadline, Stopwatch(), hurried=hurried
+        )
 
 
 @pytest.fixture
@@ -138,6 +156,37 @@ async def test_out_of_time_says_where_the_time_went_and_stops_the_work(line: Lin
     assert line.tally.failures == [("echo", 1, DeadlineExceeded)]
     await settle()
     assert line.stand.locator.waiting() == 0
+
+
+@pytest.mark.parametrize("hurried", [True, False])
+async def test_a_deadline_that_the_client_has_shortened_is_counted_as_its_own(
+    line: Line, monkeypatch: pytest.MonkeyPatch, hurried: bool
+) -> None:
+    """Of whatever kind of request, and also when it is refused at once because the time is too short."""
+    monkeypatch.setattr(admission, "PATIENCE_S", 60.0)
+    line.stand.backend.gate.clear()
+    now = asyncio.get_running_loop().time()
+    with pytest.raises(DeadlineExceeded) as late:
+        await line.predict(asked(row()), within_s=0.05, hurried=hurried)
+    with pytest.raises(DeadlineExceeded):
+        await line.batch(asked(row()), asked(row(46.0)), within_s=0.05, hurried=hurried)
+    station = line.stand.locator._admission.station("echo", 1)
+    station.ended(station.began([Priority.INTERACTIVE], now - 10.0), now, answered=True)
+    with pytest.raises(Overloaded, match="the deadline leaves") as refused:
+        await line.predict(asked(row(47.0)), within_s=5.0, hurried=hurried)
+    assert [error for *_, error in line.tally.failures] == [*[DeadlineExceeded] * 3, Overloaded]
+    assert line.tally.own_deadlines == [hurried] * 4
+    assert (late.value.own_deadline, refused.value.own_deadline) == (False, False)
+
+
+async def test_a_client_in_a_hurry_is_not_to_blame_for_anything_else(line: Line) -> None:
+    line.stand.backend.error = Unavailable("overload")
+    with pytest.raises(Unavailable):
+        await line.predict(asked(row()), hurried=True)
+    line.stand.backend.error = Overloaded("as it would be for all")
+    with pytest.raises(Overloaded):
+        await line.predict(asked(row()), hurried=True)
+    assert line.tally.own_deadlines == [False, False]
 
 
 async def test_a_deadline_is_its_requests_own(line: Line) -> None:

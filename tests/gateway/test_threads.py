@@ -2,13 +2,16 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
+from gateway.admission import ByteBudget
 from gateway.threads import Threads
-from tests.gateway.waiting import settle
+from tests.gateway.waiting import settle, until
 
 
 @pytest.fixture
@@ -51,6 +54,52 @@ async def test_cancelled_before_its_turn_it_never_begins(threads: Threads) -> No
     await before
     await threads.run("a", 1, lambda: ran.append("next"))
     assert ran == ["next"]
+
+
+async def test_cancelled_before_its_turn_it_is_forgotten_at_once(threads: Threads) -> None:
+    """With the body that it was to parse: else those who leave hold as much as they like."""
+    gate = threading.Event()
+    before = asyncio.create_task(threads.run("a", 1, partial(gate.wait, 60)))
+    body = ByteBudget(0)  # anything that can be referred to weakly
+    kept = weakref.ref(body)
+    with ByteBudget(100).share() as share:
+        share.grow(100)
+        cancelled = asyncio.create_task(threads.run("a", 1, partial(id, body), share))
+        del body
+        await settle()
+        assert kept() is not None
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        del cancelled
+        assert (kept(), share.held) == (None, 100)
+    gate.set()
+    await before
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_cancelled_while_it_is_done_it_counts_until_its_end(threads: Threads, *, fails: bool) -> None:
+    """It has the thread, and its body, whoever still waits for it."""
+    threads._observe("a", 100, 3.0)
+    budget, begun, gate = ByteBudget(100), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        gate.wait(60)
+        if fails:
+            raise ZeroDivisionError
+
+    with budget.share() as share:
+        share.grow(100)
+        task = asyncio.create_task(threads.run("a", 100, work, share))
+        await until(begun.is_set)
+        task.cancel()
+        await asyncio.wait([task])
+    await settle()
+    assert task.cancelled()
+    assert (threads.wait_s, budget.held) == (3.0, 100)
+    gate.set()
+    await until(lambda: budget.held == 0)
+    assert threads.wait_s == 0
 
 
 async def test_small_work_with_a_fixed_cost_does_not_make_large_work_look_slow(threads: Threads) -> None:

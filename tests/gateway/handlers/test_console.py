@@ -15,6 +15,7 @@ from gateway.handlers.console import content_security_policy
 from gateway.handlers.static_files import names
 from tests.gateway import stand
 from tests.gateway.conftest import Gateway, StartGateway, changed
+from tests.gateway.serving.raw_http import request
 
 NPY = {"Content-Type": "application/x-npy"}
 
@@ -127,6 +128,51 @@ async def test_a_feed_ends_when_the_gateway_stops(gateway: Gateway) -> None:
             while await feed.content.readline():
                 pass
             await stopping
+
+
+async def test_a_feed_ends_when_its_key_is_taken_away(
+    start_gateway: StartGateway, alone: Config, tmp_path: Path
+) -> None:
+    """And no other feed does."""
+    file, made = tmp_path / "keys", {}
+    for name in ("leaver", "stayer"):
+        made[name], stored = key_file.make_key(name, [Scope.READ])
+        key_file.add(file, stored)
+    gateway = await start_gateway(changed(alone, api_keys_file=file))
+    leaver, stayer = ({"X-API-Key": made[name]} for name in ("leaver", "stayer"))
+    async with (
+        asyncio.timeout(60),
+        gateway.client.get("/events", headers=leaver) as ends,
+        gateway.client.get("/events", headers=stayer) as goes_on,
+    ):
+        await ends.content.readline()
+        key_file.remove(file, "leaver")
+        while await ends.content.readline():
+            pass
+        while await goes_on.content.readline() != b": still here\n":
+            pass
+        assert gateway.services.live is not None
+        assert gateway.services.live.watchers == 1
+    assert (await get(gateway, "/events", **leaver))[0] == 401
+
+
+async def test_a_head_of_the_feed_is_all_there_is(start_gateway: StartGateway, alone: Config) -> None:
+    """The next answer on the connection comes right behind it."""
+    gateway = await start_gateway(alone)
+    reader, writer = await asyncio.open_connection(*gateway.runner.addresses[0][:2])
+    writer.write(request("HEAD", "/events") + request("GET", "/health", "Connection: close"))
+    async with asyncio.timeout(60):
+        head, _, rest = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"Content-Type: text/event-stream" in head
+    assert b"Transfer-Encoding" not in head
+    assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
+    writer.close()
+    await writer.wait_closed()
+    assert gateway.services.live is not None
+    assert gateway.services.live.watchers == 0
+    async with gateway.client.head("/events?limit=0") as refused:
+        assert refused.status == 400
 
 
 async def _fixes(lines: Any) -> Any:

@@ -1,14 +1,18 @@
 """Recent localisations and feedback over real HTTP, with a real Redis and a real Triton."""
 
+import asyncio
 import uuid
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import redis
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
+from contract import keys
+from contract.catalog import ServedVersion
 from gateway.config import Config
 from gateway.domain import Covariance
 from gateway.kept import recent, remembered
@@ -179,17 +183,21 @@ async def test_truths_are_summed_by_version(
     assert "feedback" not in await get(gateway, f"/models/{MEL}/versions/1")
 
 
+async def serve(gateway: Gateway, mel: stand.Model, *echoes: ServedVersion) -> None:
+    """Have the mel model served from now on, and these versions of the echo model, if any."""
+    others = [stand.served_model(*echoes, name=ECHO)] if echoes else []
+    catalog = stand.catalogue(stand.served_model(mel.served(), name=MEL), *others, revision=2)
+    stand.announce(gateway.services.config.redis_url, catalog, revision=2)
+    await until(lambda: gateway.services.feed.revision == 2)
+
+
 async def test_truths_about_another_sigma_scale_are_not_mixed_in(
-    gateway: Gateway, config: Config, models: dict[str, stand.Model]
+    gateway: Gateway, models: dict[str, stand.Model]
 ) -> None:
     before = await echo(gateway)
     assert (await tell(gateway, before["id"], 100.0))[0] == 200
     late = await echo(gateway)
-    served = models[ECHO].served(sigma_scale=2.0)
-    others = stand.served_model(models[MEL].served(), name=MEL)
-    catalog = stand.catalogue(others, stand.served_model(served, name=ECHO), revision=2)
-    stand.announce(config.redis_url, catalog, revision=2)
-    await until(lambda: gateway.services.feed.revision == 2)
+    await serve(gateway, models[MEL], models[ECHO].served(sigma_scale=2.0))
     assert "feedback" not in await get(gateway, f"/models/{ECHO}/versions/1")
     assert (await tell(gateway, late["id"], 100.0))[0] == 200
     assert "feedback" not in await get(gateway, f"/models/{ECHO}/versions/1")
@@ -197,6 +205,66 @@ async def test_truths_about_another_sigma_scale_are_not_mixed_in(
     assert (await tell(gateway, after["id"], 100.0))[0] == 200
     shown = (await get(gateway, f"/models/{ECHO}/versions/1"))["feedback"]
     assert (shown["count"], shown["mean_nees"]) == (1, pytest.approx(0.25))
+
+
+async def test_truths_about_a_corrected_contract_are_not_mixed_in(
+    gateway: Gateway, models: dict[str, stand.Model]
+) -> None:
+    """The files are the same, but what was taken for metres is now known to be degrees."""
+    wrong = await echo(gateway, sigma=0.01)
+    assert (await tell(gateway, wrong["id"], 100.0))[0] == 200
+    replace, contract = msgspec.structs.replace, models[ECHO].contract
+    uncertainty = replace(contract.output.uncertainty, units="degrees")
+    corrected = replace(contract, output=replace(contract.output, uncertainty=uncertainty))
+    await serve(gateway, models[MEL], models[ECHO].served(contract=corrected))
+    assert "feedback" not in await get(gateway, f"/models/{ECHO}/versions/1")
+    right = await echo(gateway, sigma=0.01)
+    assert (await tell(gateway, right["id"], 100.0))[0] == 200
+    shown = (await get(gateway, f"/models/{ECHO}/versions/1"))["feedback"]
+    assert (shown["count"], shown["coverage"]["0.5"]) == (1, 1.0)
+
+
+async def test_a_version_that_is_no_longer_served_leaves_no_series_of_its_truths(
+    gateway: Gateway, models: dict[str, stand.Model]
+) -> None:
+    async def told() -> str:
+        async with gateway.client.get("/metrics") as response:
+            return "\n".join(
+                line for line in (await response.text()).splitlines() if line.startswith("fixgate_feedback")
+            )
+
+    made = await echo(gateway)
+    assert (await tell(gateway, made["id"], 100.0))[0] == 200
+    assert ECHO in await told()
+    await serve(gateway, models[MEL])
+    assert ECHO not in await told()
+
+
+async def test_a_burst_of_truths_is_taken_while_commands_wait_for_sync(gateway: Gateway) -> None:
+    """Each command holds a connection to Redis until sync answers, which is down."""
+    made = [await echo(gateway) for _ in range(50)]
+    waiting = [asyncio.create_task(gateway.client.post("/model/reload", json={})) for _ in range(20)]
+    try:
+        with redis.Redis.from_url(gateway.services.config.redis_url) as client:
+            await until(lambda: client.xlen(keys.COMMANDS) >= 16)
+        told = await asyncio.gather(*(tell(gateway, one["id"], 100.0) for one in made))
+        assert [status for status, _ in told] == [200] * len(made)
+        assert gateway.services.remembered is not None
+        assert gateway.services.remembered.writer.dropped == 0
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+
+
+async def test_what_was_predicted_just_before_a_stop_is_remembered(
+    gateway: Gateway, start_gateway: StartGateway, config: Config
+) -> None:
+    other = await start_gateway(config)
+    await other.ready()
+    made = await echo(gateway)
+    await gateway.runner.cleanup()
+    assert (await tell(other, made["id"], 100.0))[0] == 200
 
 
 async def test_a_second_truth_is_a_conflict_and_counts_for_nothing(gateway: Gateway) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from gateway.config import Config
+from gateway.handlers import predict as predict_handlers
 from gateway.turns import Turns
 from tests.gateway.conftest import ECHO, Gateway, StartGateway, changed
+from tests.gateway.handlers.test_predict import post
 from tests.gateway.triton.holding_triton import HoldingTriton, holding_triton
 from tests.gateway.waiting import until
 
@@ -178,3 +181,29 @@ async def test_bytes_under_way_are_bounded(start_gateway: StartGateway, alone: C
     slow.close()
     other.close()
     await until(lambda: gateway.services.memory.held == 0, within_s=60)
+
+
+async def test_a_thread_that_still_parses_for_nobody_counts_with_its_body(
+    start_gateway: StartGateway, alone: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else others would be let in behind threads that are not free, with more bodies than there may be."""
+    gateway = await start_gateway(changed(alone, signal_threads=1))
+    gateway.services.signal._observe("parse json", 400_000, 3.0)
+    begun, gate = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> None:
+        begun.set()
+        gate.wait(60)
+
+    monkeypatch.setattr(predict_handlers, "parse_predict", slow)
+    services, body = gateway.services, json.dumps(asked(42)).encode().ljust(400_000)
+    headers = PATIENT | {"Content-Type": "application/json"}
+    leaving = asyncio.create_task(post(gateway, PATH, data=body, headers=headers))
+    await until(begun.is_set)
+    leaving.cancel()  # which ends its connection
+    await until(lambda: services.metrics.in_progress == 0)
+    assert services.signal.wait_s == pytest.approx(3.0)
+    assert services.memory.held == len(body)
+    gate.set()
+    await until(lambda: services.memory.held == 0)
+    assert services.signal.wait_s == 0

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from numpy.typing import NDArray
 
 from contract.model import MelInput
 from gateway.config import Config
+from gateway.handlers.predict import _wants_geojson
 from gateway.recordings.frontend import MelFrontend
 from tests.gateway import stand
 from tests.gateway.conftest import ECHO, IQ, MEL, Gateway, StartGateway, announce, changed
@@ -303,6 +305,26 @@ async def test_geojson_comes_beside_the_answer_or_alone(gateway: Gateway) -> Non
     assert headers["Content-Type"] == "application/geo+json"
     assert alone["type"] == "FeatureCollection"
     assert headers["X-Cache"] == "hit"
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("application/geo+json", True),
+        ("Application/Geo+JSON", True),
+        ("application/json;q=0.5, application/geo+json; charset=utf-8 ;q=0.001", True),
+        ("application/json, application/geo+json;q=0", False),
+        ("application/geo+json; Q=0.000 , application/json", False),
+        ("application/geo+json-seq", False),
+        ("application/geo+json-seq, application/geo+json", True),
+        ("application/json;profile=application/geo+json", False),
+    ],
+)
+def test_geojson_alone_is_for_who_names_it_and_does_not_refuse_it(accept: str, wanted: bool) -> None:
+    request = make_mocked_request("POST", "/predict", headers={"Accept": accept})
+    assert _wants_geojson(request) is wanted
 
 
 async def test_predictions_go_on_without_redis(

@@ -64,6 +64,39 @@ async def test_a_request_has_the_time_of_its_kind_unless_its_header_says_another
         assert (await waiting)[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("usual", "headers", "counted"),
+    [
+        (LONG, SHORT_HEADER, "OwnDeadline"),
+        (SHORT, SHORT_HEADER, "DeadlineExceeded"),
+        (SHORT, NONE, "DeadlineExceeded"),
+    ],
+    ids=["shorter", "the same", "none"],
+)
+@pytest.mark.parametrize("path", [f"/models/{ECHO}/versions/1/predict", BATCH])
+async def test_a_time_that_the_client_itself_has_shortened_is_not_held_against_the_version(
+    start_gateway: StartGateway,
+    alone: Config,
+    path: str,
+    usual: int,
+    *,
+    headers: dict[str, str],
+    counted: str,
+) -> None:
+    """Else whoever may ask could have a rollout taken back. The answer is the same."""
+    async with holding_triton() as triton:
+        options = {"predict_timeout_ms": usual, "batch_timeout_ms": usual}
+        gateway = await start_gateway(changed(alone, triton_grpc=(triton.address,), **options))
+        await gateway.ready()
+        status, problem = await ask(gateway, path, headers, 10)
+        assert (status, problem["error"]) == (504, "deadline_exceeded")
+        record = gateway.services.records._now[ECHO, 1]
+        rows = 2 if path == BATCH else 1
+        assert record.errors == {counted: rows}
+        assert record.error_rate == (None if counted == "OwnDeadline" else 1.0)
+        triton.release.set()
+
+
 async def test_a_call_that_is_made_again_elsewhere_ends_at_its_requests_deadline(
     start_gateway: StartGateway, alone: Config
 ) -> None:

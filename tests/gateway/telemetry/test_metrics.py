@@ -105,6 +105,17 @@ def test_versions_that_are_no_longer_served_leave_no_series() -> None:
     assert found["fixgate_http_requests_total", "POST", "/predict", "200"] == 1
 
 
+def test_a_model_that_is_no_longer_served_leaves_no_series_of_requests_without_a_version() -> None:
+    metrics = Metrics()
+    for model in ("", "m", "gone"):
+        watch = Stopwatch()
+        watch.model, watch.outcome = model, "Unavailable"
+        asked(metrics, 503, 0.1, watch=watch)
+    metrics.keep_only({("m", "2")})
+    name = "fixgate_request_duration_seconds_count"
+    assert {key[1] for key in samples(metrics) if key[0] == name} == {"", "m"}
+
+
 def test_heimdalls_names_tell_the_same_in_its_units() -> None:
     metrics = Metrics()
     metrics.registry.register(HeimdallMetrics(metrics, lambda: 1.0, lambda: 1024.0))

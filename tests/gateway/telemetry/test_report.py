@@ -1,5 +1,7 @@
 """What several processes report together."""
 
+from types import SimpleNamespace
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,13 +10,16 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, 
 from gateway.app import make_runner
 from gateway.config import Config
 from gateway.errors import BadAnswer
+from gateway.kept.feedback import Outcome
 from gateway.keys import SERVICES
 from gateway.telemetry.counters import Counters
+from gateway.telemetry.feedback_metrics import FeedbackMetrics
 from gateway.telemetry.latency_window import SIZE, LatencyWindow
 from gateway.telemetry.metric_family import Counts, Distribution, Read
 from gateway.telemetry.report import (
     LEAST,
     MOST,
+    NEWEST,
     RATIOS,
     Report,
     count_of,
@@ -107,13 +112,38 @@ async def test_every_gauge_that_is_no_amount_is_told_once(alone: Config) -> None
     finally:
         await runner.cleanup()
     gauges = {family.name for family in one.families if family.kind in {"gauge", "info"}}
-    assert gauges - LEAST - MOST - AMOUNTS == set(RATIOS)
+    assert gauges - LEAST - MOST - NEWEST - AMOUNTS == set(RATIOS)
     told, alone_told = values(merged([one, one])), values(one)
     assert told["cache_hit_rate"] == 0.75
     for family in one.families:
         for name, *_ in family.samples if family.name in gauges - AMOUNTS else ():
             for line in (each for each in alone_told if each.partition("{")[0] == name):
                 assert told[line] == alone_told[line], line
+
+
+def heard(monkeypatch: pytest.MonkeyPatch, *truths: tuple[float, int, float, float]) -> Report:
+    """The report of a process that was told truths: when, of which version, coverage and NEES since."""
+    registry = CollectorRegistry()
+    metrics = FeedbackMetrics(registry)
+    for at, version, coverage, nees in truths:
+        monkeypatch.setattr("gateway.telemetry.feedback_metrics.time", SimpleNamespace(time=lambda at=at: at))
+        summary = {"coverage": {"0.9": coverage}, "mean_nees": nees}
+        metrics.told("m", version, Outcome(20.0, 1.0, {}), summary)
+    return report(registry, Counters())
+
+
+def test_of_what_truths_say_the_newest_is_told_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the largest: who heard the last truth knows of all of them."""
+    one = heard(monkeypatch, (100.0, 1, 0.91, 5.0), (400.0, 2, 0.7, 1.5))
+    other = heard(monkeypatch, (200.0, 1, 0.5, 2.0), (300.0, 2, 0.8, 3.0))
+    for reports in ([one, other], [other, one], [one, heard(monkeypatch), other]):
+        told = values(merged(reports))
+        for version, coverage, nees, at in ((1, 0.5, 2.0, 200.0), (2, 0.7, 1.5, 400.0)):
+            of = f'model="m",version="{version}"'
+            assert told[f'fixgate_feedback_coverage{{level="0.9",{of}}}'] == coverage
+            assert told[f"fixgate_feedback_nees{{{of}}}"] == nees
+            assert told[f"fixgate_feedback_last_truth_timestamp_seconds{{{of}}}"] == at
+            assert told[f"fixgate_feedback_error_metres_count{{{of}}}"] == 2
 
 
 def test_a_process_that_is_gone_still_counts_but_is_no_longer_there() -> None:

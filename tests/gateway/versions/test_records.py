@@ -9,7 +9,7 @@ import redis.asyncio
 from contract import keys
 from contract.version_record import COARSE, FINE, VersionRecord, merge_windows
 from gateway.domain import Covariance, Fix, Options
-from gateway.errors import BadAnswer, InvalidInput, Unavailable
+from gateway.errors import BadAnswer, DeadlineExceeded, InvalidInput, Unavailable
 from gateway.prediction import CacheOutcome, Prediction, derive
 from gateway.redis_client import connect
 from gateway.versions import records as version_records
@@ -49,6 +49,10 @@ async def test_what_was_counted_is_read_back(client: "redis.asyncio.Redis", cloc
         predicted(records, prediction(cache=outcome))
     records.failed("m", 1, BadAnswer("NaN"))
     records.failed("m", 1, InvalidInput("no"))
+    hurried = DeadlineExceeded("within a time of the client's own")
+    hurried.own_deadline = True
+    records.failed("m", 1, hurried)
+    records.failed("m", 1, DeadlineExceeded("within all the time there is"))
     records.fell_back("m", 2, 3)
     records.compared("m", 2, Comparison(120.0, 0.8, 300.0))
     records.mirror_took("m", 2, 4.0)
@@ -57,7 +61,9 @@ async def test_what_was_counted_is_read_back(client: "redis.asyncio.Redis", cloc
     await records.flush()
     found = await records.read("m", 60.0)
     first, second = found[1], found[2]
-    assert (first.answered, first.errors, first.requests) == (4, {"BadAnswer": 1, "InvalidInput": 1}, 6)
+    errors = {"BadAnswer": 1, "InvalidInput": 1, "OwnDeadline": 1, "DeadlineExceeded": 1}
+    assert (first.answered, first.errors, first.requests) == (4, errors, 8)
+    assert first.faults == 2
     assert first.hit_rate == pytest.approx(2 / 3)
     assert first.latency_ms.quantile(0.99) == pytest.approx(5.0, rel=0.02)
     assert first.semi_major_m.mean == pytest.approx(300.0)

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import random
+import struct
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -34,6 +35,7 @@ TOKENS = (
     *(b"null", b"true", b"NaN", b"Infinity", b"1e999", b"-0", b"1e39", b"18446744073709551616", b"9" * 400),
     *(b'"\\ud800"', b'"iq_data":', b'"features":[1]', b'"geojson":1', b"[" * 64, b"\xef\xbb\xbf"),
     *(b"|O", b">c16", b"<f8", b"<U3", b"True", b"(0,)", b"(-1,)", b"(99999999999,)", b"\x93NUMPY\x03\x00"),
+    b"F" * 3600,
     *(
         b"../",
         b"/etc/passwd",
@@ -78,6 +80,7 @@ def seeds(receivers: int = 3, samples: int = 24) -> list[Seed]:
         Seed("npy", "predict", "application/x-npy", npy(iq), (("confidence_level", "0.9"),)),
         Seed("npy-fortran", "predict", "application/x-npy", npy(np.asfortranarray(iq.astype(">c16")))),
         Seed("npy-tensor", "predict", "application/x-npy", npy(np.ones((2, 3, 4), np.float32))),
+        Seed("npy-hexadecimal", "predict", "application/x-npy", npy_hexadecimal(iq)),
         Seed("npy-batch", "predict/batch", "application/x-npy", npy(np.stack([iq, iq]))),
         Seed("cf32", "predict", raw, iq.tobytes(), (("dtype", "cf32_le"), *rows)),
         Seed("ci16", "predict", raw, integers.tobytes(), (("dtype", "ci16_le"), *rows)),
@@ -104,6 +107,13 @@ def npy(array: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> bytes:
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
+
+
+def npy_hexadecimal(iq: "np.ndarray[tuple[int, ...], np.dtype[np.complex64]]") -> bytes:
+    """The same with an axis in hexadecimal, and room for a far longer one in the header."""
+    axes = f"(0x{len(iq):0300x}, {iq.shape[1]})"
+    header = f"{{'descr': '<c8', 'fortran_order': False, 'shape': {axes}}}".ljust(4000).encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + iq.tobytes()
 
 
 def sigmf(iq: "np.ndarray[tuple[int, ...], np.dtype[np.complex64]]") -> bytes:
