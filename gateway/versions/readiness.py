@@ -91,7 +91,8 @@ class Readiness:
         if name is None:
             if not catalog.models:
                 return ("a model: none is served yet",)
-            return (f"a default model: set FIXGATE_DEFAULT_MODEL to one of {', '.join(sorted(catalog.models))}",)
+            served = ", ".join(sorted(catalog.models))
+            return (f"a default model: set FIXGATE_DEFAULT_MODEL to one of {served}",)
         if traffic is None:
             return (f'model "{name}": the catalogue does not have it yet',)
         if not traffic.shares:
