@@ -43,6 +43,8 @@ class FakeRegistry:
         self.written: list[tuple[int, Mapping[str, str | None]]] = []
         self.up = True
         self.read_only = False
+        self.not_ours = ""
+        self.model_tags: list[tuple[str, str, str | None]] = []
 
     def models(self) -> list[RegisteredModel]:
         if not self.up:
@@ -52,13 +54,13 @@ class FakeRegistry:
     def refresh(self) -> None:
         pass
 
-    def tag_version(self, _model: str, number: int, tags: Mapping[str, str | None], /) -> None:
-        if self.read_only:
+    def tag_version(self, model: str, number: int, tags: Mapping[str, str | None], /) -> None:
+        if self.read_only or model == self.not_ours:
             raise RegistryUnavailable("403")
         self.written.append((number, tags))
 
-    def tag_model(self, _model: str, _key: str, _value: str | None, /) -> None:
-        pass
+    def tag_model(self, model: str, key: str, value: str | None, /) -> None:
+        self.model_tags.append((model, key, value))
 
 
 class Bench:
@@ -302,6 +304,16 @@ def test_a_registry_that_cannot_be_written_is_reported_and_left_alone_for_a_whil
     assert bench.champion == 1
     assert "loc: 403" in report.seen.problems
     assert "loc: 403" not in bench.reconciler.run_pass().seen.problems
+
+
+def test_a_model_that_cannot_be_written_holds_back_no_other(bench: Bench) -> None:
+    bench.registry.not_ours = "first"
+    theirs = model(registered(1, model="first"), name="first", aliases={"champion": 1})
+    ours = model(registered(1), registered(2), aliases={"champion": 1}, tags=KEPT)
+    bench.registry.now = [theirs, ours]  # in the order in which they are written
+    report = bench.run_until(lambda report: "first: 403" in report.seen.problems)
+    assert report.seen.fresh
+    assert ("loc", "fixgate.champions", "1,2") in bench.registry.model_tags
 
 
 def test_served_versions_are_marked_in_the_registry(bench: Bench) -> None:
