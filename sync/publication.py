@@ -70,14 +70,9 @@ class Publisher:
             self._commit(model, number)
             self._wait(model, (number,), before)
             self._prove(model, number, before)
-        except Refused as refused:
-            if serving and refused.fault == "triton":
-                raise TritonUnavailable(f"{refused.reason}; served as before") from refused
-            self._take_back(model, number)
-            raise
-        except TritonLost as lost:
-            if serving:
-                raise TritonUnavailable(str(lost)) from lost
+        except (Refused, TritonLost) as error:
+            if serving and not (isinstance(error, Refused) and error.fault == "proof"):
+                raise TritonUnavailable(f"{error}; served as before") from error
             self._take_back(model, number)
             raise
 

@@ -25,6 +25,7 @@ WRITE_AGAIN_S = 30.0
 WRITES_S = 2.0
 """After so long no more is written in this pass once something could not be."""
 
+LOST = "{} has no model, but the catalogue does: it stays as it is; is this the repository, and mounted?"
 FOLLOWED_S = 5.0
 """By then every gateway that is up follows a new catalogue, and what it sent before is in."""
 
@@ -99,12 +100,7 @@ class Reconciler:
         self.work.forget_unwanted(seen)
         situation = self._situation(seen)
         if self._repository_lost(seen):
-            problem = (
-                f"{self.config.model_repository} has no model, but the catalogue does: it stays as it is"
-            )
-            seen = replace(
-                seen, problems=(*seen.problems, f"{problem}; is this the repository, and mounted?")
-            )
+            seen = _told(seen, LOST.format(self.config.model_repository))
         draft = self._draft(seen, situation)
         changed = self._publish_catalogue(seen, draft)
         idle = settled = False
@@ -112,7 +108,7 @@ class Reconciler:
             self.work.quarantine.keep(_refused_identities(self.work.quarantine.identities, seen))
             situation = self._served_now(seen, situation)
             actions = plan(seen.desired, seen.live, situation)
-            seen = replace(seen, problems=(*seen.problems, *self.work.act(actions, seen)))
+            seen = _told(seen, *self.work.act(actions, seen))
             seen = self._write_back(seen, draft.faults)
             idle = not (changed or self.work.jobs.busy or _ahead(seen, situation))
             settled = idle and not self.work.progress.resting
@@ -223,13 +219,17 @@ class Reconciler:
                 problems.append(f"{change.model}: {error}")
                 if time.monotonic() - began > WRITES_S:
                     break
-        return replace(seen, problems=(*seen.problems, *problems))
+        return _told(seen, *problems)
 
     def _write(self, change: writeback.VersionTags | writeback.ModelTag) -> None:
         if isinstance(change, writeback.ModelTag):
             self.registry.tag_model(change.model, change.key, change.value)
         else:
             self.registry.tag_version(change.model, change.version, change.tags)
+
+
+def _told(seen: Observation, *problems: str) -> Observation:
+    return replace(seen, problems=(*seen.problems, *problems))
 
 
 def _answers(triton: Triton, key: Key) -> bool:

@@ -27,6 +27,22 @@ class Store:
         self.written += batch
 
 
+def stuck(monkeypatch: pytest.MonkeyPatch, write_s: float) -> tuple[Store, WriteBehind[int]]:
+    """A store that takes nothing yet, and who writes to it at once, for at most so long."""
+    monkeypatch.setattr(write_behind, "GATHER_S", 0.0)
+    monkeypatch.setattr(write_behind, "WRITE_S", write_s)
+    store = Store()
+    store.open.clear()
+    return store, WriteBehind("numbers", store.write, bound=10)
+
+
+async def put_two(store: Store, writer: WriteBehind[int]) -> None:
+    """The first is being written, the second waits."""
+    writer.put(1)
+    await until(lambda: store.begun == 1)
+    writer.put(2)
+
+
 @contextlib.asynccontextmanager
 async def running(writer: WriteBehind[int]) -> AsyncIterator[None]:
     """At work until the block ends; then it is told to stop, as the gateway does."""
@@ -56,15 +72,9 @@ async def test_what_is_being_written_when_it_is_told_to_stop_is_written_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Written again, it would count twice."""
-    monkeypatch.setattr(write_behind, "GATHER_S", 0.0)
-    monkeypatch.setattr(write_behind, "WRITE_S", 60.0)
-    store = Store()
-    store.open.clear()
-    writer = WriteBehind("numbers", store.write, bound=10)
+    store, writer = stuck(monkeypatch, write_s=60.0)
     async with running(writer):
-        writer.put(1)
-        await until(lambda: store.begun == 1)
-        writer.put(2)
+        await put_two(store, writer)
         assert list(writer.pending) == [1, 2]
         asyncio.get_running_loop().call_later(0.01, store.open.set)
     assert store.written == [1, 2]
@@ -74,15 +84,9 @@ async def test_what_is_being_written_when_it_is_told_to_stop_is_written_once(
 async def test_what_cannot_be_written_at_the_end_is_counted_and_nothing_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(write_behind, "GATHER_S", 0.0)
-    monkeypatch.setattr(write_behind, "WRITE_S", 0.05)
-    store = Store()
-    store.open.clear()
-    writer = WriteBehind("numbers", store.write, bound=10)
+    store, writer = stuck(monkeypatch, write_s=0.05)
     async with running(writer):
-        writer.put(1)
-        await until(lambda: store.begun == 1)
-        writer.put(2)
+        await put_two(store, writer)
     assert (store.written, list(writer.pending), writer.dropped) == ([], [], 2)
 
 
